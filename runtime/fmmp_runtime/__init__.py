@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs an exported FMMP bundle: numpy, OpenCV and ONNX Runtime, no torch."""
