@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read and write weights: ours (safetensors with the configuration inside) and the released `.pth`, as data only."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from fmmp_train import released
+from fmmp_train.model import ModelConfig, Network
+
+CONFIG_KEY = "fmmp_config"  # in the safetensors metadata
+_NAMED = 4  # how many parameters an error names
+
+
+def load_model(source: str | os.PathLike[str] | Mapping[str, Tensor], *, max_keypoints: int = 70) -> Network:
+    """Build the network that a weight file describes, in eval mode on the CPU.
+
+    Args:
+        source: a `.safetensors` file of ours; a released `.pth` (bare state dict, or a dict with `state_dict` and
+            `meta` as mmcv writes it, with or without a `module.` prefix); or such a state dict itself.
+        max_keypoints: K of a released checkpoint, which doesn't say it; ours do.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no checkpoint, would run code, or its parameters don't fit; the message names them.
+    """
+    config = None
+    if isinstance(source, Mapping):
+        state = dict(source)
+    else:
+        state, config = _read(Path(source))
+    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    if config is None:
+        if not released.is_released(state):
+            some = ", ".join(list(state)[:_NAMED])
+            raise ValueError(
+                f"not an FMMP checkpoint: no parameter is called {released.MARK}… (found {some or 'none'}); "
+                "give a released .pth or a .safetensors file written by fmmp-train"
+            )
+        config = released.infer_config(state, max_keypoints=max_keypoints)
+        state = released.translate(state)
+    network = Network(config)
+    _check_fits(network.state_dict(), state)
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def save_model(network: Network, path: str | os.PathLike[str], *, notes: Mapping[str, str] | None = None) -> None:
+    """Write the weights with their configuration, under a temporary name first.
+
+    Args:
+        network: what to save.
+        path: a `.safetensors` file; replaced if it exists.
+        notes: further metadata, such as the recipe; readable with any safetensors tool.
+    """
+    path = Path(path)
+    metadata = {**(notes or {}), CONFIG_KEY: network.config.to_json()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    partial = path.with_name(path.name + ".partial")
+    try:
+        save_file(tensors, partial, metadata=metadata)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:
+    """Tensors of a file by name, and the configuration if the file carries one."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint at {path}: {'it is a folder' if path.is_dir() else 'no such file'}")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"{path} holds more than tensors and plain data; it was not loaded, because that could run code. "
+            f"Re-save its state_dict alone. ({str(error).splitlines()[0]})"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{path} is truncated or no PyTorch checkpoint: {error}") from error
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f"{path} holds no state_dict: expected a dict of tensors, or one under 'state_dict'")
+    return state, None
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(CONFIG_KEY)
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: no mapping
+    except SafetensorError as error:
+        raise ValueError(f"{path} is truncated or no safetensors file: {error}") from error
+    return state, ModelConfig.from_json(text) if text is not None else None
+
+
+def _check_fits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    """Name the first parameters that are missing, unknown or of another shape."""
+    problems = {
+        "missing": [name for name in expected if name not in found],
+        "unknown": [name for name in found if name not in expected],
+        "misshapen": [
+            f"{name} (expected {tuple(expected[name].shape)}, found {tuple(tensor.shape)})"
+            for name, tensor in found.items()
+            if name in expected and tensor.shape != expected[name].shape
+        ],
+    }
+    lines = [
+        f"{len(names)} {kind}: {', '.join(names[:_NAMED])}{' …' if len(names) > _NAMED else ''}"
+        for kind, names in problems.items()
+        if names
+    ]
+    if lines:
+        raise ValueError("the checkpoint doesn't fit the network; " + "; ".join(lines))

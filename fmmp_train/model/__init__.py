@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network: `ModelConfig` says its shape, `Network` is it."""
+
+from fmmp_train.model.config import ModelConfig
+from fmmp_train.model.network import Network, SupportState
+
+__all__ = ["ModelConfig", "Network", "SupportState"]

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shape of the network, as one frozen value that travels inside every checkpoint."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+Structure = Literal["full", "lite"]
+Start = Literal["center", "match"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Shape of the network; saved in the checkpoint, so that a weight file names its own model."""
+
+    backbone: str = "resnet50"  # any timm name with feature maps of strides 8, 16 and 32
+    dim: int = 256  # channels of a keypoint embedding
+    num_heads: int = 8  # of self-attention, and of the structure: reference points a keypoint reads around
+    num_points: int = 4  # samples per head and level
+    num_layers: int = 3  # recurrent layers; unrolled on export
+    max_keypoints: int = 70  # after padding
+    image_size: int = 256  # pixels, both sides of a crop
+    structure: Structure = "full"  # each head a complete attention (released), or one head each (Eq. 7 read literally)
+    start: Start = "center"  # P^0: 0.5 (the paper, released weights), or a match of features (small models)
+
+    def __post_init__(self) -> None:
+        """Refuse what no network can be built from."""
+        for name in ("dim", "num_heads", "num_points", "num_layers", "max_keypoints", "image_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.dim % self.num_heads or self.dim % 4:
+            raise ValueError(f"dim ({self.dim}) must be a multiple of 4 and of num_heads ({self.num_heads})")
+        if self.image_size % 32:
+            raise ValueError(f"image_size ({self.image_size}) must be a multiple of 32, the coarsest stride")
+        for name, choices in (("structure", get_args(Structure)), ("start", get_args(Start))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
+
+    @property
+    def spatial_shapes(self) -> tuple[tuple[int, int], ...]:
+        """(H, W) of each pyramid level, coarse to fine: strides 32, 16, 8."""
+        return tuple((self.image_size // stride, self.image_size // stride) for stride in (32, 16, 8))
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelConfig:
+        """Read what `to_json` wrote; an unknown field is an error that names the known ones."""
+        values: dict[str, Any] = json.loads(text)
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(values.keys() - known):
+            raise ValueError(f"unknown model settings {unknown}; known: {sorted(known)}")
+        return cls(**values)
+
+    def to_json(self) -> str:
+        """One line of JSON with every field."""
+        return json.dumps(asdict(self), sort_keys=True)
