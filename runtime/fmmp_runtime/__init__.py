@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs an exported FMMP bundle: numpy, OpenCV and ONNX Runtime, no torch."""
+"""Run FMMP without torch: from a support image with keypoints to poses in any other image."""

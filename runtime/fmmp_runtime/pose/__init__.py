@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keypoints before and after the network: padding, skeleton, crop, metric. Numpy only.
+
+Training, evaluation and deployment share this code.
+"""
+
+from fmmp_runtime.pose.crop import crop_matrix, invert_matrix, sanitize_box, transform_points
+from fmmp_runtime.pose.errors import AnnotationError, BoxError, KeypointError, LinkError
+from fmmp_runtime.pose.metrics import THRESHOLDS, MeanPck, mean_pck, pck
+from fmmp_runtime.pose.padding import draw_mixup, pad_keypoints
+from fmmp_runtime.pose.skeleton import keypoint_count, minimum_spanning_tree, reference_index
+from fmmp_runtime.pose.validation import check_box, check_links, check_support
+
+__all__ = [
+    "THRESHOLDS",
+    "AnnotationError",
+    "BoxError",
+    "KeypointError",
+    "LinkError",
+    "MeanPck",
+    "check_box",
+    "check_links",
+    "check_support",
+    "crop_matrix",
+    "draw_mixup",
+    "invert_matrix",
+    "keypoint_count",
+    "mean_pck",
+    "minimum_spanning_tree",
+    "pad_keypoints",
+    "pck",
+    "reference_index",
+    "sanitize_box",
+    "transform_points",
+]

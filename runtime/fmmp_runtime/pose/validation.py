@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strict checks of a support annotation: each fault is named, with the keypoint or link that has it."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fmmp_runtime.pose.crop import sanitize_box
+from fmmp_runtime.pose.errors import BoxError, KeypointError, LinkError
+
+
+def check_support(
+    keypoints_px: ArrayLike, visible: ArrayLike, image_size_hw: tuple[int, int], count: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Check the keypoints of one support image.
+
+    Args:
+        keypoints_px: (K_c, 2) x, y; what a hidden one holds is not looked at, but must be finite.
+        visible: (K_c,) bool.
+        image_size_hw: height and width; a visible keypoint lies inside or on the border.
+        count: K, the most that the model takes.
+
+    Returns:
+        The same as float64 and bool arrays.
+
+    Raises:
+        KeypointError: says which keypoint, what was expected, and what to do.
+    """
+    points = np.asarray(keypoints_px, np.float64)
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points):
+        raise KeypointError(f"keypoints must be a list of x, y pairs, (K, 2), got shape {points.shape}")
+    shown = np.asarray(visible, np.bool_)
+    if shown.shape != points.shape[:1]:
+        raise KeypointError(f"visible must be ({len(points)},), one flag a keypoint, got {shown.shape}")
+    if len(points) > count:
+        raise KeypointError(f"{len(points)} keypoints do not fit: this model takes {count}; leave some out")
+    broken = np.flatnonzero(~np.isfinite(points).all(axis=1))
+    if len(broken):
+        raise KeypointError(f"keypoint {broken[0]} is not finite: {points[broken[0]].tolist()}; hide it")
+    if not shown.any():
+        raise KeypointError(f"none of {len(points)} keypoints is visible: a support needs at least one")
+    height, width = image_size_hw
+    outside = np.flatnonzero(shown & ((points < 0) | (points > (width, height))).any(axis=1))
+    if len(outside):
+        raise KeypointError(
+            f"keypoint {outside[0]} at {points[outside[0]].round(1).tolist()} lies outside the "
+            f"{width} x {height} image ({len(outside)} of {len(points)} do): correct it or mark it hidden"
+        )
+    return points, shown
+
+
+def check_links(links: ArrayLike, count: int) -> NDArray[np.int64]:
+    """Check the links of a category with `count` keypoints.
+
+    Returns:
+        (E, 2) int64.
+
+    Raises:
+        LinkError: not pairs of whole numbers, out of range, a point to itself, or the same link twice.
+    """
+    given = np.asarray(links)
+    if given.size == 0:
+        return np.zeros((0, 2), np.int64)
+    if given.ndim != 2 or given.shape[1] != 2 or not np.issubdtype(given.dtype, np.number):
+        raise LinkError(f"links must be pairs of keypoint indices, (E, 2), got shape {given.shape}")
+    edges = given.astype(np.int64)
+    if (edges != given).any():
+        raise LinkError("links must be pairs of whole numbers (keypoint indices from 0)")
+    seen: set[tuple[int, int]] = set()
+    for number, (start, end) in enumerate(edges.tolist()):
+        if not (0 <= start < count and 0 <= end < count):
+            raise LinkError(f"link {number}, {[start, end]}, is out of range: keypoints are 0 to {count - 1}")
+        if start == end:
+            raise LinkError(f"link {number}, {[start, end]}, joins a keypoint to itself: remove it")
+        pair = (min(start, end), max(start, end))
+        if pair in seen:
+            raise LinkError(
+                f"link {number}, {[start, end]}, is there twice (in either direction): remove one"
+            )
+        seen.add(pair)
+    return edges
+
+
+def check_box(box_xywh: ArrayLike, image_size_hw: tuple[int, int]) -> NDArray[np.float64]:
+    """Check a box that a user gives, and clip it.
+
+    Returns:
+        (4,) float64 x, y, width, height, as `sanitize_box` gives it.
+
+    Raises:
+        BoxError: not four finite numbers, no area, or no part of the image inside.
+    """
+    clipped = sanitize_box(box_xywh, image_size_hw)
+    box = np.asarray(box_xywh, np.float64)
+    height, width = image_size_hw
+    if (box[2:] <= 0).any() or (box[:2] + box[2:] <= 0).any():
+        raise BoxError(
+            f"box {box.round(1).tolist()} (x, y, width, height) lies outside the {width} x {height} image"
+        )
+    return clipped
