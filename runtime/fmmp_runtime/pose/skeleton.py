@@ -11,7 +11,7 @@ def reference_index(visible: ArrayLike, links: ArrayLike, heads: int) -> NDArray
     """Where each attention head of each keypoint reads: the first `heads` keypoints in breadth-first order.
 
     FMMP, arXiv:2503.21140, section 3.3. Neighbours come in the order of the link list, both directions, each
-    visited once. A hidden keypoint can be reached, as released, but leads nowhere; its own row is only itself.
+    visited once. A hidden keypoint can be reached, as released, but leads nowhere; its row is only itself.
     A row with fewer neighbours than heads is filled up with the keypoint itself.
 
     Args:

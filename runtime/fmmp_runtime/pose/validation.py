@@ -62,9 +62,9 @@ def check_links(links: ArrayLike, count: int) -> NDArray[np.int64]:
         return np.zeros((0, 2), np.int64)
     if given.ndim != 2 or given.shape[1] != 2 or not np.issubdtype(given.dtype, np.number):
         raise LinkError(f"links must be pairs of keypoint indices, (E, 2), got shape {given.shape}")
-    edges = given.astype(np.int64)
-    if (edges != given).any():
+    if not (np.isfinite(given) & (given == np.floor(given))).all():
         raise LinkError("links must be pairs of whole numbers (keypoint indices from 0)")
+    edges = given.astype(np.int64)
     seen: set[tuple[int, int]] = set()
     for number, (start, end) in enumerate(edges.tolist()):
         if not (0 <= start < count and 0 <= end < count):
