@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures: bones, points on them, parts between the points, keypoints and links; drawn once a category.
+
+Rest coordinates: x right, y up, z towards the viewer; a figure is about one unit long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Point = Sequence[float]
+Kind = Literal["limb", "blob", "disc", "plate", "stroke"]
+
+
+class Part(NamedTuple):
+    """Something to paint. `vertices` index the figure's points.
+
+    limb: two ends, `size` their radii and the bulge between them. blob: centre and three semi-axis tips.
+    disc: centre, two semi-axis tips and the tip of the normal (painted when it faces the viewer).
+    plate: corners of a polygon. stroke: a line, `size` its width.
+    """
+
+    kind: Kind
+    vertices: tuple[int, ...]
+    size: tuple[float, ...]
+    texture: int
+    anchor: tuple[int, int]  # points whose mean depth orders the painting
+    lift: float  # towards the viewer, for what lies on another part
+    cull: bool  # plate: painted only when its front faces the viewer
+    smooth: bool  # plate: corners joined by a spline
+
+
+@dataclass(frozen=True)
+class View:
+    """From where a category is seen: angles in radians, normal around their mean."""
+
+    yaw: float = 0.0
+    yaw_spread: float = 0.3
+    pitch: float = 0.0
+    pitch_spread: float = 0.15
+    roll_spread: float = 0.1
+    turn_chance: float = 0.0  # of a half turn about the vertical
+
+
+@dataclass
+class Figure:
+    """A category's geometry; build it with `bone`, `point`, the parts, `keypoint` and `link`, then `freeze`."""
+
+    view: View = field(default_factory=View)
+    parents: list[int] = field(default_factory=list)
+    origins: list[Point] = field(default_factory=list)  # of bones, rest coordinates
+    swings: list[Point] = field(default_factory=list)  # spread of the three joint angles, rad
+    groups: list[int] = field(default_factory=list)  # bones of one group change proportion together
+    bone_of: list[int] = field(default_factory=list)
+    points: list[Point] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    keypoints: list[int] = field(default_factory=list)  # points
+    links: list[tuple[int, int]] = field(default_factory=list)  # of keypoints
+    _names: dict[str, int] = field(default_factory=dict)
+
+    def bone(self, parent: int, at: Point, swing: Point = (0, 0, 0), group: str | None = None) -> int:
+        """Add a bone that turns about `at`; parent -1 for the root. Bones of one `group` scale together."""
+        name = group if group is not None else f"_{len(self.parents)}"
+        self.parents.append(parent)
+        self.origins.append(at)
+        self.swings.append(swing)
+        self.groups.append(self._names.setdefault(name, len(self._names)))
+        return len(self.parents) - 1
+
+    def point(self, bone: int, at: Point) -> int:
+        """Add a point that moves with `bone`."""
+        self.bone_of.append(bone)
+        self.points.append(at)
+        return len(self.points) - 1
+
+    def _add(
+        self,
+        kind: Kind,
+        vertices: Iterable[int],
+        size: Sequence[float],
+        texture: int,
+        anchor: tuple[int, int] | None,
+        lift: float,
+        cull: bool = False,
+        smooth: bool = False,
+    ) -> None:
+        ids = tuple(vertices)
+        ends = anchor if anchor is not None else (ids[0], ids[1] if kind == "limb" else ids[0])
+        self.parts.append(Part(kind, ids, tuple(size), texture, ends, lift, cull, smooth))
+
+    def limb(
+        self, start: int, end: int, r0: float, r1: float, texture: int, bulge: float = 0, lift: float = 0
+    ) -> None:
+        """A tapered round part from one point to another."""
+        self._add("limb", (start, end), (r0, r1, bulge), texture, None, lift)
+
+    def blob(self, bone: int, at: Point, axes: Point, texture: int, lift: float = 0) -> int:
+        """An ellipsoid with semi-axes `axes` along x, y, z; returns its centre's point."""
+        x, y, z = at
+        centre = self.point(bone, at)
+        tips = [self.point(bone, p) for p in ((x + axes[0], y, z), (x, y + axes[1], z), (x, y, z + axes[2]))]
+        self._add("blob", (centre, *tips), (), texture, None, lift)
+        return centre
+
+    def disc(
+        self,
+        bone: int,
+        at: Point,
+        a: Point,
+        b: Point,
+        texture: int,
+        *,
+        anchor: int | None = None,
+        lift: float = 0.06,
+    ) -> int:
+        """An elliptic spot with semi-axes `a`, `b` (vectors); it is seen from the side a x b. Returns its centre."""
+        p, va, vb = np.asarray(at, float), np.asarray(a, float), np.asarray(b, float)
+        normal = np.cross(va, vb)
+        normal *= 0.1 / max(float(np.linalg.norm(normal)), 1e-9)
+        ids = [self.point(bone, tuple(q)) for q in (p, p + va, p + vb, p + normal)]
+        host = ids[0] if anchor is None else anchor
+        self._add("disc", ids, (), texture, (host, host), lift)
+        return ids[0]
+
+    def plate(
+        self,
+        vertices: Iterable[int],
+        texture: int,
+        *,
+        anchor: int | None = None,
+        lift: float = 0,
+        outside_of: Point | None = None,
+        smooth: bool = False,
+    ) -> None:
+        """A polygon. With `outside_of` (a point inside a solid) only its outer side is painted."""
+        ids = list(vertices)
+        if outside_of is not None:
+            corners = np.array([self.points[i] for i in ids], float)
+            centre = corners.mean(0)
+            normal = np.cross(corners - centre, np.roll(corners, -1, 0) - centre).sum(0)
+            if normal @ (centre - np.asarray(outside_of, float)) < 0:
+                ids.reverse()
+        host = ids[0] if anchor is None else anchor
+        other = ids[len(ids) // 2] if anchor is None else anchor
+        self._add("plate", ids, (), texture, (host, other), lift, outside_of is not None, smooth)
+
+    def stroke(
+        self,
+        vertices: Iterable[int],
+        width: float,
+        texture: int,
+        *,
+        anchor: int | None = None,
+        lift: float = 0.05,
+    ) -> None:
+        """A line through points, `width` units thick."""
+        ids = tuple(vertices)
+        host = ids[0] if anchor is None else anchor
+        self._add("stroke", ids, (width,), texture, (host, host), lift)
+
+    def keypoint(self, vertex: int) -> int:
+        """Declare a point to be a keypoint; returns its index."""
+        self.keypoints.append(vertex)
+        return len(self.keypoints) - 1
+
+    def link(self, *chain: int) -> None:
+        """Link keypoints one after the other."""
+        self.links.extend(zip(chain[:-1], chain[1:], strict=True))
+
+    def keep(self, kept: Sequence[int]) -> None:
+        """Keep these keypoints, in this order; a removed one hands its links on to its first neighbour."""
+        neighbours: list[set[int]] = [set() for _ in self.keypoints]
+        for a, b in self.links:
+            if a != b:
+                neighbours[a].add(b)
+                neighbours[b].add(a)
+        chosen = set(kept)
+        for gone in range(len(self.keypoints)):
+            if gone in chosen:
+                continue
+            around = sorted(neighbours[gone])
+            for other in around:
+                neighbours[other].discard(gone)
+            for other in around[1:]:
+                neighbours[around[0]].add(other)
+                neighbours[other].add(around[0])
+        place = {old: new for new, old in enumerate(kept)}
+        pairs = {(min(place[a], place[b]), max(place[a], place[b])) for a in kept for b in neighbours[a]}
+        self.links = sorted(pairs)
+        self.keypoints = [self.keypoints[i] for i in kept]
+
+
+class Posed(NamedTuple):
+    """One instance seen by a camera, before it is fitted to a picture."""
+
+    xy: Array  # (V, 2), y down
+    depth: Array  # (V,), larger is nearer
+    scale: Array  # (V,), picture units for one unit of the figure
+
+
+class Skeleton:
+    """A figure as arrays, ready to be posed."""
+
+    def __init__(self, figure: Figure) -> None:
+        self.parents = figure.parents
+        origins = np.asarray(figure.origins, float)
+        self.swings = np.asarray(figure.swings, float)
+        self.groups = np.asarray(figure.groups, np.int64)
+        self.num_groups = int(self.groups.max()) + 1
+        self.bone_of = np.asarray(figure.bone_of, np.int64)
+        self.local = np.asarray(figure.points, float) - origins[self.bone_of]
+        parents = np.maximum(np.asarray(figure.parents, np.int64), 0)
+        self.offsets = origins - np.where(np.asarray(figure.parents)[:, None] < 0, 0, origins[parents])
+        self.view = figure.view
+
+    def pose(self, rng: np.random.Generator, shape_spread: float, pose_spread: float, sway: float) -> Posed:
+        """Draw one instance: proportions, joint angles, a smooth bend of everything, and a view of it."""
+        scales = np.exp(rng.normal(0, shape_spread, (self.num_groups, 3)).clip(-0.5, 0.5))[self.groups]
+        rotations = _euler(np.clip(rng.normal(0, 1, self.swings.shape), -2, 2) * self.swings * pose_spread)
+        places = np.zeros((len(self.parents), 3))
+        for i, parent in enumerate(self.parents):
+            if parent < 0:
+                places[i] = self.offsets[i]
+                continue
+            places[i] = rotations[parent] @ (self.offsets[i] * scales[parent]) + places[parent]
+            rotations[i] = rotations[parent] @ rotations[i]
+        world = np.einsum("vij,vj->vi", rotations[self.bone_of], self.local * scales[self.bone_of])
+        world += places[self.bone_of]
+        if sway > 0:
+            waves = rng.normal(0, 2.2, (3, 3))
+            world = world + sway * np.sin(world @ waves + rng.uniform(0, 2 * np.pi, 3))
+        return self._look(world, rng)
+
+    def _look(self, world: Array, rng: np.random.Generator) -> Posed:
+        view = self.view
+        yaw, pitch, roll = rng.normal(0, 1, 3).clip(-2, 2) * (
+            view.yaw_spread,
+            view.pitch_spread,
+            view.roll_spread,
+        )
+        turn = np.pi if rng.random() < view.turn_chance else 0.0
+        camera = (
+            _euler(np.array([[view.pitch + pitch, 0, 0]]))[0]
+            @ _euler(np.array([[0, view.yaw + yaw + turn, 0]]))[0]
+        )
+        camera = _euler(np.array([[0, 0, roll]]))[0] @ camera
+        seen = (world - world.mean(0)) @ camera.T
+        distance = rng.uniform(2.2, 8) * max(float(np.ptp(seen, axis=0).max()), 1e-6)
+        scale = distance / (distance - seen[:, 2])
+        return Posed(seen[:, :2] * scale[:, None] * (1, -1), seen[:, 2], scale)
+
+
+def _euler(angles: Array) -> Array:
+    """Rotations (B, 3, 3) = Rz Ry Rx of angles (B, 3) about x, y, z."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos(angles).T, np.sin(angles).T
+    rows = [cy * cz, sx * sy * cz - cx * sz, cx * sy * cz + sx * sz]
+    rows += [cy * sz, sx * sy * sz + cx * cz, cx * sy * sz - sx * cz, -sy, sx * cy, cx * cy]
+    return np.stack(rows, -1).reshape(-1, 3, 3)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Paint shapes into a picture: only each part's own box is touched, edges are smooth."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from fmmp_train.data.synthetic.bank import TextureBank
+from fmmp_train.data.synthetic.outlines import BLOB_PATCH, LIMB_PATCH, PLATE_PATCH, Shape
+from fmmp_train.data.synthetic.textures import Array, Image, Texture
+
+_SHIFT = 4  # bits of sub-pixel position in OpenCV's polygons
+_INVERSE_255 = np.float32(1 / 255)
+
+
+def paint_polygon(canvas: Image, owners: Image | None, owner: int, shape: Shape, patch: Image) -> None:
+    """Fill a shape with its patch (RGB texels); `owners` (H, W) remembers who was painted last at a pixel."""
+    height, width = canvas.shape[:2]
+    x0, y0 = (int(v) for v in np.maximum(np.floor(shape.polygon.min(0)) - 1, 0))
+    x1, y1 = (int(v) for v in np.minimum(np.ceil(shape.polygon.max(0)) + 2, (width, height)))
+    if x1 <= x0 or y1 <= y0:
+        return
+    matrix = shape.texture_map.copy()
+    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:, :2])) < 1e-6:
+        return  # seen edge on
+    polygon = np.rint((shape.polygon - (x0, y0)) * (1 << _SHIFT)).astype(np.int32)
+    mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
+    cv2.fillPoly(mask, [polygon], 255, cv2.LINE_AA, _SHIFT)
+    matrix[:, 2] -= (x0, y0)
+    texture = cv2.warpAffine(
+        patch, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
+    if abs(shape.brightness - 1) > 0.02:
+        texture = cv2.convertScaleAbs(texture, alpha=shape.brightness)
+    region = canvas[y0:y1, x0:x1]
+    weight = mask * _INVERSE_255
+    region[:] = cv2.blendLinear(texture, region, weight, 1 - weight)
+    if owners is not None:
+        owners[y0:y1, x0:x1][mask > 127] = owner
+
+
+def paint_line(canvas: Image, points: Array, colour: Array, width: float, closed: bool = False) -> None:
+    """Draw a line of `width` pixels, at least one."""
+    path = [np.rint(points * (1 << _SHIFT)).astype(np.int32)]
+    cv2.polylines(canvas, path, closed, colour.tolist(), max(1, round(width)), cv2.LINE_AA, _SHIFT)
+
+
+class Wardrobe:
+    """The patches of one instance: every texture in the form a part needs, shaded, made when first asked for."""
+
+    def __init__(
+        self,
+        bank: TextureBank,
+        textures: list[Texture],
+        rng: np.random.Generator,
+        tint: Array,
+        contrast: float,
+    ) -> None:
+        self._bank, self._textures, self._rng = bank, textures, rng
+        self._luts = [texture.recoloured(rng, tint) for texture in textures]
+        self._contrast = contrast
+        self._made: dict[tuple[int, str], Image] = {}
+
+    def colour(self, texture: int) -> Array:
+        """One RGB colour of a texture, for lines."""
+        return self._luts[texture][100].astype(np.float64)
+
+    def patch(self, texture: int, kind: str) -> Image:
+        """The patch of a texture for a part of this kind."""
+        key = (texture, kind)
+        if key not in self._made:
+            height, width = {"limb": LIMB_PATCH, "blob": BLOB_PATCH, "disc": BLOB_PATCH}.get(
+                kind, PLATE_PATCH
+            )
+            patch = self._bank.patch(self._textures[texture], self._luts[texture], self._rng, height, width)
+            if kind in ("limb", "blob"):
+                patch = cv2.multiply(patch, _shading(kind, self._contrast), scale=1 / 160)
+            self._made[key] = patch
+        return self._made[key]
+
+
+def _shading(kind: str, contrast: float) -> Image:
+    """Brightness of a round part, 160 = as the texture is; cached for a few contrasts."""
+    step = int(np.clip(contrast * 10, 0, 9))
+    if (kind, step) not in _SHADINGS:
+        _SHADINGS[kind, step] = _make_shading(kind, step / 10)
+    return _SHADINGS[kind, step]
+
+
+_SHADINGS: dict[tuple[str, int], Image] = {}
+
+
+def _make_shading(kind: str, contrast: float) -> Image:
+    height, width = LIMB_PATCH if kind == "limb" else BLOB_PATCH
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    y, x = (y + 0.5) / height * 2 - 1, (x + 0.5) / width * 2 - 1
+    if kind == "limb":
+        x = 0 * x
+    depth = np.sqrt(np.clip(1 - np.minimum(x * x + y * y, 1), 0, 1))  # of a round surface towards the viewer
+    light = np.array([-0.35, -0.55, 0.76]) if kind == "blob" else np.array([0, -0.6, 0.8])
+    lambert = np.clip(x * light[0] + y * light[1] + depth * light[2], 0, 1)
+    shade = 160 * (1 + contrast * 1.4 * (lambert - 0.72))
+    return np.repeat(np.clip(shade, 20, 250).astype(np.uint8)[..., None], 3, axis=2)

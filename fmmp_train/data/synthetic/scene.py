@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What surrounds an object in a picture, and what a camera makes of it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from fmmp_train.data.synthetic.backdrops import SIDE
+from fmmp_train.data.synthetic.bank import TextureBank
+from fmmp_train.data.synthetic.outlines import PLATE_PATCH, Shape
+from fmmp_train.data.synthetic.paint import paint_polygon
+from fmmp_train.data.synthetic.textures import Array, Image
+
+
+def draw_backdrop(bank: TextureBank, rng: np.random.Generator, size: int) -> Image:
+    """A random crop of a random background, turned, zoomed and recoloured: RGB (size, size, 3)."""
+    scene = bank.backdrops[rng.integers(len(bank.backdrops))]
+    zoom = size / SIDE * rng.uniform(1.0, 2.0)
+    angle = rng.normal(0, 0.15)
+    flip = -1 if rng.random() < 0.5 else 1
+    c, s = zoom * np.cos(angle), zoom * np.sin(angle)
+    matrix = np.array([[c * flip, -s, 0], [s * flip, c, 0]])
+    matrix[:, 2] = size / 2 - matrix[:, :2] @ (SIDE / 2 + rng.normal(0, SIDE / 8, 2))
+    backdrop = cv2.warpAffine(
+        scene, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
+    gain = rng.uniform(0.6, 1.3) * np.exp(rng.normal(0, 0.08, 3))
+    mixing = np.diag(gain)
+    if rng.random() < 0.25:  # other hues of the same scene
+        mixing = mixing[rng.permutation(3)]
+    return np.asarray(cv2.transform(backdrop, mixing), np.uint8)
+
+
+def draw_clutter(
+    canvas: Image,
+    owners: Image | None,
+    owner: int,
+    bank: TextureBank,
+    rng: np.random.Generator,
+    shapes: list[Array],
+) -> None:
+    """Paint textured polygons (n, 2), in pixels."""
+    for polygon in shapes:
+        texture = bank.draw_texture(rng)
+        patch = bank.patch(texture, texture.recoloured(rng, np.ones(3)), rng, *PLATE_PATCH)
+        low, high = polygon.min(0), polygon.max(0)
+        scale = max(float((high - low).max()), 1.0) / PLATE_PATCH[0]
+        texture_map = np.array([[scale, 0, low[0]], [0, scale, low[1]]])
+        paint_polygon(canvas, owners, owner, Shape(polygon, texture_map, True, 1.0), patch)
+
+
+def random_shape(rng: np.random.Generator, centre: Array, radius: float) -> Array:
+    """A bar, box, round or ragged polygon (n, 2) around `centre`."""
+    kind = rng.integers(4)
+    angle = rng.uniform(0, 2 * np.pi)
+    if kind == 0:
+        ring = np.array([[-1.6, -0.22], [1.6, -0.22], [1.6, 0.22], [-1.6, 0.22]]) * rng.uniform(0.5, 1.5, 2)
+    elif kind == 1:
+        ring = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * rng.uniform(0.4, 1.1, 2)
+    else:
+        t = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+        ring = np.stack([np.cos(t), np.sin(t)], 1) * rng.uniform(0.4, 1.1, 2)
+        if kind == 3:
+            ring = ring * rng.uniform(0.65, 1.25, (16, 1))
+    c, s = np.cos(angle), np.sin(angle)
+    return ring * radius @ np.array([[c, s], [-s, c]]) + centre
+
+
+def light_up(canvas: Image, bank: TextureBank, rng: np.random.Generator) -> Image:
+    """Uneven light, colour cast, contrast, blur, grain and JPEG blocks, as cameras add them."""
+    size = canvas.shape[0]
+    if rng.random() < 0.6:  # light that falls off across the picture, or dappled shade
+        grid = int(rng.choice([2, 2, 3, 5]))
+        field = np.exp(rng.normal(0, 0.28, (grid, grid))).astype(np.float32)
+        lit = cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC)
+        canvas = np.asarray(cv2.multiply(canvas, cv2.merge([lit, lit, lit]), dtype=cv2.CV_8U), np.uint8)
+    gain = rng.uniform(0.6, 1.35) * np.exp(rng.normal(0, 0.05, 3))
+    grey = rng.uniform(0, 1) if rng.random() < 0.1 else rng.uniform(-0.15, 0.25)  # below 0: more saturated
+    mixing = np.diag(gain * (1 - grey)) + np.outer(gain, [0.3, 0.59, 0.11]) * grey
+    offset = (1 - gain.mean()) * rng.uniform(0, 90)
+    canvas = np.asarray(cv2.transform(canvas, np.column_stack([mixing, np.full(3, offset)])), np.uint8)
+    draw = rng.random()
+    if draw < 0.3:
+        canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), float(rng.uniform(0.4, 1.4))), np.uint8)
+    elif draw < 0.4:  # a small picture that was enlarged
+        small = int(size * rng.uniform(0.35, 0.75))
+        canvas = cv2.resize(canvas, (small, small), interpolation=cv2.INTER_AREA)
+        canvas = np.asarray(cv2.resize(canvas, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
+    if rng.random() < 0.5:
+        y, x = rng.integers(0, 320 - min(size, 320) + 1, 2)
+        grain = bank.grain[y : y + size, x : x + size]
+        if grain.shape[:2] != (size, size):
+            grain = cv2.resize(bank.grain, (size, size))
+        canvas = np.asarray(
+            cv2.addWeighted(canvas, 1, grain, rng.uniform(1, 9), 0, dtype=cv2.CV_8U), np.uint8
+        )
+    if rng.random() < 0.25:
+        _, data = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))])
+        canvas = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return canvas
