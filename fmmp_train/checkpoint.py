@@ -38,6 +38,7 @@ def load_model(source: str | os.PathLike[str] | Mapping[str, Tensor], *, max_key
     else:
         state, config = _read(Path(source))
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    is_theirs = config is None
     if config is None:
         if not released.is_released(state):
             some = ", ".join(list(state)[:_NAMED])
@@ -48,6 +49,8 @@ def load_model(source: str | os.PathLike[str] | Mapping[str, Tensor], *, max_key
         config = released.infer_config(state, max_keypoints=max_keypoints)
         state = released.translate(state)
     network = Network(config)
+    if is_theirs:  # the released network has no score; ours starts uncalibrated
+        state |= {name: value for name, value in network.state_dict().items() if name.startswith("confidence.")}
     _check_fits(network.state_dict(), state)
     network.load_state_dict(state)
     return network.eval()

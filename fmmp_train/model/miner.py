@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fmmp_train.model.config import ModelConfig
-from fmmp_train.model.structure import STRUCTURES, neighbour_points
+from fmmp_train.model.structure import STRUCTURES, DeformableAttention, neighbour_points
 
 HIDDEN = -1e4  # added to the logit of a hidden key: its weight is 0 in float32 and in half, and never NaN
 
@@ -66,6 +66,11 @@ class Miner(nn.Module):
         )
         self.norm = nn.LayerNorm(config.dim)
         self.feed_forward = FeedForward(config.dim)
+
+    @property
+    def deformable_attention(self) -> DeformableAttention:
+        """An attention over the pyramid, for its level shapes."""
+        return self.structure if isinstance(self.structure, DeformableAttention) else self.structure.heads[0]
 
     def forward(
         self,

@@ -3,18 +3,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from fmmp_train.model.confidence import Confidence, steps
 from fmmp_train.model.config import ModelConfig
+from fmmp_train.model.deform_attn import ms_deform_attn
 from fmmp_train.model.encoding import PositionCode, order_code
+from fmmp_train.model.match import Cues, Descriptor, Found, Match, Template, look_up_evidence, make_template
 from fmmp_train.model.miner import Miner
 from fmmp_train.model.pyramid import Pyramid, create_backbone, tokens_of
 
 MIN_SHOTS_VISIBLE = 0.1  # denominator of a mean over shots in which a keypoint is hidden everywhere
+
+
+class Encoded(NamedTuple):
+    """What the network keeps of images."""
+
+    tokens: Tensor  # (B, N, C), the pyramid's levels, coarse to fine
+    descriptors: Tensor | None  # (B, Cd, H, W) of stride 8, only when the start is a match
 
 
 class SupportState(NamedTuple):
@@ -25,6 +35,16 @@ class SupportState(NamedTuple):
     visible: Tensor  # (B, S, K) bool
     reference_index: Tensor  # (B, S, K, M) int64
     mined: Tensor  # (B, K, C), F_s after layer 0
+    template: Template | None  # only when the start is a match
+
+
+class Located(NamedTuple):
+    """The network's answer, and what training and calibration look at."""
+
+    points: Tensor  # (L, B, K, 2) in [0, 1]; the last layer is the answer
+    score: Tensor  # (B, K) in [0, 1]
+    evidence: Tensor  # (B, K, E) that the score is made of
+    found: Found | None  # only when the start is a match
 
 
 def mean_over_shots(features: Tensor, visible: Tensor) -> Tensor:
@@ -40,17 +60,24 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = create_backbone(config.backbone)
-        self.pyramid = Pyramid(self.backbone.feature_info.channels(), config.dim)
+        channels: list[int] = self.backbone.feature_info.channels()
+        self.pyramid = Pyramid(channels, config.dim)
         self.position_code = PositionCode(config.dim)
         self.support_miners = nn.ModuleList(Miner(config) for _ in range(config.num_layers))
         self.query_miners = nn.ModuleList(Miner(config) for _ in range(config.num_layers))
         self.point_heads = nn.ModuleList(_point_head(config.dim) for _ in range(config.num_layers))
+        self.matches = config.start == "match"
+        if self.matches:
+            self.descriptor = Descriptor(channels, config.dim)
+            self.match = Match()
+            self.cues = nn.ModuleList(Cues(config.dim) for _ in range(config.num_layers))
+        self.confidence = Confidence(4 if self.matches else 2)
         self.register_buffer("order", order_code(config.max_keypoints, config.dim), persistent=False)
 
     def forward(
         self, query: Tensor, support: Tensor, keypoints: Tensor, visible: Tensor, reference_index: Tensor
     ) -> Tensor:
-        """Locate the keypoints of every layer.
+        """Locate the keypoints, layer by layer.
 
         Args:
             query: (B, 3, H, W) normalised float32.
@@ -62,51 +89,74 @@ class Network(nn.Module):
         Returns:
             (L, B, K, 2) in [0, 1] of the query crop; the last layer is the answer.
         """
-        return self.locate(query, self.support_state(support, keypoints, visible, reference_index))
-
-    def tokens(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) -> tokens (B, N, C) of all levels, coarse to fine."""
-        return tokens_of(self.pyramid(self.backbone(images)))
+        state = self.support_state(support, keypoints, visible, reference_index)
+        return self.locate(query, state).points
 
     def support_state(
         self, support: Tensor, keypoints: Tensor, visible: Tensor, reference_index: Tensor
     ) -> SupportState:
         """Compute once what every query of this support needs; arguments as in `forward`."""
-        batch, shots = support.shape[:2]
-        tokens = self.tokens(support.flatten(0, 1)).unflatten(0, (batch, shots))
+        return self.remember(self.encode(self.backbone(support.flatten(0, 1))), keypoints, visible, reference_index)
+
+    def locate(self, query: Tensor, state: SupportState) -> Located:
+        """Find the keypoints of `state` in query images (B, 3, H, W)."""
+        return self.refine(self.encode(self.backbone(query)), state)
+
+    def encode(self, features: Sequence[Tensor]) -> Encoded:
+        """Backbone maps (B, C_l, H_l, W_l) of strides 8, 16, 32 -> all that the rest reads of an image."""
+        return Encoded(tokens_of(self.pyramid(features)), self.descriptor(features) if self.matches else None)
+
+    def remember(
+        self, support: Encoded, keypoints: Tensor, visible: Tensor, reference_index: Tensor
+    ) -> SupportState:
+        """As `support_state`, from the encoded support images (B*S, ...)."""
+        batch, shots = keypoints.shape[:2]
+        tokens = support.tokens.unflatten(0, (batch, shots))
         embedding = mean_over_shots(self._reference_feature(tokens, keypoints), visible)  # F_q^0
         mined = self._mine_support(0, embedding, tokens, keypoints, visible, reference_index)
-        return SupportState(tokens, keypoints, visible, reference_index, mined)
+        template = None
+        if support.descriptors is not None:
+            template = make_template(support.descriptors, keypoints, visible, reference_index)
+        return SupportState(tokens, keypoints, visible, reference_index, mined, template)
 
-    def locate(self, query: Tensor, state: SupportState) -> Tensor:
-        """Query images (B, 3, H, W) -> points of every layer (L, B, K, 2): FMMP, Eq. (3) to (5)."""
-        tokens = self.tokens(query)
+    def refine(self, query: Encoded, state: SupportState) -> Located:
+        """Points of every layer from an encoded query (B, ...): FMMP, Eq. (3) to (5)."""
         points = torch.full_like(state.keypoints[:, 0], 0.5)
         logits = torch.zeros_like(points)
+        found = None
+        if state.template is not None:
+            found = self.match(state.template, query.descriptors)
+            points = found.points.detach()
+            logits = torch.logit(points, eps=1e-4)
         index = state.reference_index[:, -1]
-        mined, answers = state.mined, []
+        mined, trail = state.mined, [points]
         for layer, (miner, head) in enumerate(zip(self.query_miners, self.point_heads, strict=True)):
             if layer:
                 mined = self._mine_support(layer, embedding, *state[:4])
-            embedding = miner(mined, tokens, points, self._position(points), index)
+            if found is not None:
+                mined = mined + self.cues[layer](state.template, found, points)
+            embedding = miner(mined, query.tokens, points, self._position(points), index)
             logits = logits + head(embedding)
-            answers.append(logits.sigmoid())
-            points, logits = answers[-1].detach(), logits.detach()
-        return torch.stack(answers)
+            trail.append(logits.sigmoid())
+            points, logits = trail[-1].detach(), logits.detach()
+        answers = torch.stack(trail)
+        evidence = steps(answers)
+        if found is not None:
+            evidence = torch.cat((evidence, look_up_evidence(found, points)), dim=-1)
+        return Located(answers[1:], self.confidence(evidence), evidence, found)
 
     def _position(self, points: Tensor) -> Tensor:
         return self.position_code(points) + self.order
 
     def _reference_feature(self, tokens: Tensor, keypoints: Tensor) -> Tensor:
         """Mean over levels of the bilinear sample at each keypoint: (B, S, N, C), (B, S, K, 2) -> (B, S, K, C)."""
-        batch, shots = keypoints.shape[:2]
-        grid = (2 * keypoints - 1).flatten(0, 1)[:, :, None]  # (B*S, K, 1, 2)
-        sizes = [height * width for height, width in self.config.spatial_shapes]
-        samples = [
-            F.grid_sample(cells.mT.unflatten(-1, shape), grid, align_corners=False)
-            for cells, shape in zip(tokens.flatten(0, 1).split(sizes, 1), self.config.spatial_shapes, strict=True)
-        ]
-        return torch.stack(samples).mean(0)[..., 0].mT.unflatten(0, (batch, shots))
+        attention = self.support_miners[0].deformable_attention
+        shapes, starts = attention.spatial_shapes, attention.level_start_index
+        levels = len(self.config.spatial_shapes)
+        locations = keypoints.flatten(0, 1)[:, :, None, None, None].expand(-1, -1, 1, levels, 1, 2)
+        weights = torch.full_like(locations[..., 0], 1 / levels)
+        sampled = ms_deform_attn(tokens.flatten(0, 1)[:, :, None], shapes, starts, locations, weights)
+        return sampled.view(*keypoints.shape[:3], -1)
 
     def _mine_support(
         self,

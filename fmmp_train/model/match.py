@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start of the recurrence for small models: find each support keypoint again, then let the skeleton agree.
+
+An extension of ours (`start="match"`); the paper and the released weights start from the centre. A keypoint is looked
+up by the cosine of backbone features, times a Gaussian around where it is expected. At first that is its place in the
+support; then, a few times over, the displacements that the other keypoints found are averaged, near and linked ones
+more, sure ones more, and say where to expect it. Like a pictorial structure, but soft and differentiable throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fmmp_train.model.deform_attn import ms_deform_attn
+
+ROUNDS = 4  # look-ups; the expectation is revised between them
+MIN_VARIANCE = 1e-3  # (fraction of the crop)^2: a belief narrower than a cell is not surer
+CUE_TIGHTNESS = (100.0, 400.0, 1600.0)  # of the looks that `Cues` takes: 1 / (2 sigma^2), sigma 18, 9 and 4.5 px
+
+
+class Template(NamedTuple):
+    """What is looked for: the support's keypoints, averaged over the shots."""
+
+    descriptor: Tensor  # (B, K, C), unit length
+    keypoints: Tensor  # (B, K, 2) in [0, 1], mean over the shots in which a point is visible
+    present: Tensor  # (B, K) float: 1 where a point is visible in some shot
+    affinity: Tensor  # (B, K, K) float: 1 where a point is among another's breadth-first neighbours
+
+
+class Found(NamedTuple):
+    """Where it was found."""
+
+    points: Tensor  # (B, K, 2) in [0, 1]
+    variance: Tensor  # (B, K), (fraction of the crop)^2, of the belief
+    similarity: Tensor  # (B, K, H, W), cosine with every cell
+    logits: Tensor  # (R, B, K, H * W), of the belief of every round
+
+
+class Descriptor(nn.Module):
+    """Backbone maps -> one unit vector for each cell of stride 8: levels normalised, weighted and refined."""
+
+    def __init__(self, channels: Sequence[int], refine: int) -> None:
+        super().__init__()
+        self.level_weight = nn.Parameter(torch.ones(len(channels)))
+        self.channel_weight = nn.ParameterList(nn.Parameter(torch.zeros(count)) for count in channels)
+        self.reduce = nn.Conv2d(sum(channels), refine, 1)
+        self.context = nn.Conv2d(refine, refine, 3, padding=1, groups=refine)
+        self.expand = nn.Conv2d(refine, refine, 1)
+        nn.init.zeros_(self.expand.weight)
+        nn.init.zeros_(self.expand.bias)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Maps (B, C_l, H_l, W_l), fine to coarse -> (B, C, H, W) of the finest."""
+        size = features[0].shape[-2:]
+        levels = []
+        for feature, weight, channel in zip(features, self.level_weight, self.channel_weight, strict=True):
+            level = feature if feature.shape[-2:] == size else F.interpolate(feature, size=size, mode="bilinear")
+            levels.append(weight * F.normalize(level * channel.exp()[:, None, None], dim=1))
+        joined = torch.cat(levels, dim=1)
+        hidden = self.reduce(joined)
+        refined = self.expand(F.gelu(hidden + self.context(hidden)))
+        return F.normalize(torch.cat((joined, refined), dim=1), dim=1)
+
+
+class Match(nn.Module):
+    """Look every keypoint of a `Template` up in a query, in rounds that share what they learn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sharpness = nn.Parameter(torch.full((ROUNDS,), 30.0).log())  # of the cosine
+        self.tightness = nn.Parameter(torch.tensor([40.0, 60.0, 100.0, 160.0]).log())  # of the expected place
+        self.reach = nn.Parameter(torch.full((ROUNDS - 1,), 0.15).log())  # fraction of the crop
+        self.bond = nn.Parameter(torch.full((ROUNDS - 1,), 0.5).log())  # of breadth-first neighbours
+        self.stiffness = nn.Parameter(torch.full((ROUNDS - 1,), 0.5).log())  # pull to the support's place
+        self.trust = nn.Parameter(torch.ones(ROUNDS - 1))  # how much a narrow belief counts more
+
+    def forward(self, template: Template, descriptors: Tensor) -> Found:
+        """Find `template` in the query's `descriptors` (B, C, H, W)."""
+        height, width = descriptors.shape[-2:]
+        cells = descriptors.flatten(2)  # (B, C, H*W)
+        similarity = template.descriptor @ cells  # (B, K, H*W)
+        grid = cell_centres(height, width, descriptors)  # (H*W, 2)
+        distance = (template.keypoints[:, :, None] - template.keypoints[:, None]).square().sum(-1)  # (B, K, K)
+        expected = template.keypoints
+        logits = []
+        for turn in range(ROUNDS):
+            away = (expected[:, :, None] - grid).square().sum(-1)  # (B, K, H*W)
+            logits.append(self.sharpness[turn].exp() * similarity - self.tightness[turn].exp() * away)
+            belief = logits[-1].softmax(-1)
+            points = belief @ grid
+            variance = (belief @ grid.square() - points.square()).sum(-1).clamp(min=0)
+            if turn + 1 < ROUNDS:
+                sure = template.present * (variance + MIN_VARIANCE) ** -self.trust[turn]  # (B, K)
+                near = (-distance / (2 * (2 * self.reach[turn]).exp())).exp()
+                near = near + self.bond[turn].exp() * template.affinity
+                weight = near * sure[:, None]  # (B, K, K): what k believes of j
+                pull = self.stiffness[turn].exp() * sure.mean(-1, keepdim=True)[..., None]
+                shift = weight @ (points - template.keypoints) / (weight.sum(-1, keepdim=True) + pull)
+                expected = template.keypoints + shift
+        return Found(points, variance, similarity.unflatten(-1, (height, width)), torch.stack(logits))
+
+
+def cell_centres(height: int, width: int, like: Tensor) -> Tensor:
+    """Centres (H*W, 2), x and y in [0, 1], of the cells of a map, row by row."""
+    y = (torch.arange(height, dtype=torch.float32, device=like.device) + 0.5) / height
+    x = (torch.arange(width, dtype=torch.float32, device=like.device) + 0.5) / width
+    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack((columns, rows), dim=-1).flatten(0, 1)
+
+
+def make_template(descriptors: Tensor, keypoints: Tensor, visible: Tensor, reference_index: Tensor) -> Template:
+    """Average the support over its shots.
+
+    Args:
+        descriptors: (B*S, C, H, W) of the support images.
+        keypoints: (B, S, K, 2) in [0, 1].
+        visible: (B, S, K) bool.
+        reference_index: (B, S, K, M) int64; the last shot's is used, as in the network.
+    """
+    batch, shots, count = visible.shape
+    height, width = descriptors.shape[-2:]
+    sampled = ms_deform_attn(
+        descriptors.flatten(2).mT[:, :, None],
+        torch.tensor([[height, width]], dtype=torch.int32),
+        torch.zeros(1, dtype=torch.int32),
+        keypoints.reshape(batch * shots, count, 1, 1, 1, 2),
+        torch.ones(batch * shots, count, 1, 1, 1),
+    ).view(batch, shots, count, -1)
+    weight = visible[..., None].to(sampled.dtype)
+    shown = weight.sum(1)  # (B, K, 1)
+    descriptor = F.normalize((F.normalize(sampled, dim=-1) * weight).sum(1), dim=-1)
+    place = torch.where(shown > 0, (keypoints * weight).sum(1) / shown.clamp(min=1), keypoints.mean(1))
+    index = reference_index[:, -1]  # (B, K, M)
+    affinity = (index[..., None] == torch.arange(count, device=index.device)).any(2).to(sampled.dtype)
+    return Template(descriptor, place, (shown > 0).to(sampled.dtype)[..., 0], affinity)
+
+
+def look_up_evidence(found: Found, points: Tensor) -> Tensor:
+    """How narrow the last belief was and how alike the best cells near `points` (B, K, 2) are: (B, K, 2)."""
+    height, width = found.similarity.shape[-2:]
+    away = (points[:, :, None] - cell_centres(height, width, points)).square().sum(-1)
+    belief = (-CUE_TIGHTNESS[-1] * away).softmax(-1)
+    likeness = (belief * found.similarity.flatten(2)).sum(-1)
+    return torch.stack(((found.variance + MIN_VARIANCE).log(), likeness), dim=-1)
+
+
+class Cues(nn.Module):
+    """What a layer is told about the match around its points; starts silent, so that P^1 = P^0."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.sharpness = nn.Parameter(torch.full((len(CUE_TIGHTNESS),), 30.0).log())
+        count = 4 * len(CUE_TIGHTNESS) + 6
+        self.mlp = nn.Sequential(nn.Linear(count, dim), nn.GELU(), nn.Linear(dim, dim))
+
+    def forward(self, template: Template, found: Found, points: Tensor) -> Tensor:
+        """Describe the match around `points` (B, K, 2) -> (B, K, dim).
+
+        At each of several tightnesses: the step to the best cells near by, how spread they are and how similar.
+        Then how far the point is from the support's place and from the match, what its neighbours moved beyond it,
+        how sure the match is, and whether the support shows the point at all.
+        """
+        height, width = found.similarity.shape[-2:]
+        similarity = found.similarity.flatten(2)  # (B, K, H*W)
+        grid = cell_centres(height, width, points)
+        away = (points[:, :, None] - grid).square().sum(-1)
+        parts = []
+        for tightness, sharpness in zip(CUE_TIGHTNESS, self.sharpness.exp(), strict=True):
+            belief = (sharpness * similarity - tightness * away).softmax(-1)
+            mean = belief @ grid
+            spread = (belief @ grid.square() - mean.square()).sum(-1, keepdim=True)
+            likeness = (belief * similarity).sum(-1, keepdim=True)
+            parts += [(mean - points) * tightness**0.5, spread * tightness, likeness]
+        shift = points - template.keypoints
+        neighbours = template.affinity / template.affinity.sum(-1, keepdim=True).clamp(min=1)
+        certainty = -(found.variance + MIN_VARIANCE).log()[..., None]
+        parts += [shift, (neighbours @ shift - shift) * 10, certainty, template.present[..., None]]
+        return self.mlp(torch.cat(parts, dim=-1))
