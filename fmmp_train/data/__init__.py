@@ -1,2 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data: synthetic categories, self-pairs, MP-100 annotations, episodes, augmentation, examples."""
+"""Data: MP-100 annotations, episodes, synthetic categories, self-pairs, augmentation, training examples."""
+
+from fmmp_train.data.coco import Category, DataError, Dataset, Instance, find_annotations, read_annotations
+from fmmp_train.data.episodes import Episode, draw_episodes
+
+__all__ = [
+    "Category",
+    "DataError",
+    "Dataset",
+    "Episode",
+    "Instance",
+    "draw_episodes",
+    "find_annotations",
+    "read_annotations",
+]
