@@ -131,7 +131,7 @@ def read_annotations(file: Path, images: Path | None = None) -> Dataset:
 
 
 def find_annotations(root: Path, split: str) -> Path:
-    """The annotation file of a data folder: `annotations/<split>.json`, or `mp100_<split>.json` as MP-100 names it.
+    """The annotation file of a data folder: `annotations/<split>.json`, or `mp100_<split>.json`.
 
     Raises:
         DataError: none is there; lists what is.
@@ -218,7 +218,7 @@ def _category(file: Path, entry: dict[str, Any], count: int) -> Category:
     where = f"{file}: category {entry['id']}"
     given = entry.get("skeleton") or []
     try:
-        # Categories 39 and 45 of MP-100 list a link twice; uniform padding then puts twice as many points on it.
+        # Categories 39 and 45 of MP-100 list a link twice; uniform padding puts twice as many points on it.
         # Kept, because the published numbers were made so.
         check_links(list({frozenset(pair): pair for pair in given}.values()), count)
     except (AnnotationError, TypeError) as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluation episodes: which annotations are supports and which are queries, drawn as the released code does."""
+"""Evaluation episodes: which annotations are supports and which queries, drawn as the released code does."""
 
 from __future__ import annotations
 

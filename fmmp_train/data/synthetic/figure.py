@@ -13,6 +13,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fmmp_train.data.links import bridge_links
+
 Array = NDArray[np.float64]
 Point = Sequence[float]
 Kind = Literal["limb", "blob", "disc", "plate", "stroke"]
@@ -175,24 +177,10 @@ class Figure:
 
     def keep(self, kept: Sequence[int]) -> None:
         """Keep these keypoints, in this order; a removed one hands its links on to its first neighbour."""
-        neighbours: list[set[int]] = [set() for _ in self.keypoints]
-        for a, b in self.links:
-            if a != b:
-                neighbours[a].add(b)
-                neighbours[b].add(a)
-        chosen = set(kept)
-        for gone in range(len(self.keypoints)):
-            if gone in chosen:
-                continue
-            around = sorted(neighbours[gone])
-            for other in around:
-                neighbours[other].discard(gone)
-            for other in around[1:]:
-                neighbours[around[0]].add(other)
-                neighbours[other].add(around[0])
-        place = {old: new for new, old in enumerate(kept)}
-        pairs = {(min(place[a], place[b]), max(place[a], place[b])) for a in kept for b in neighbours[a]}
-        self.links = sorted(pairs)
+        place = np.full(len(self.keypoints), -1)
+        place[list(kept)] = np.arange(len(kept))
+        links = bridge_links(np.array(self.links, np.int64).reshape(-1, 2), place)
+        self.links = sorted((min(a, b), max(a, b)) for a, b in links.tolist())
         self.keypoints = [self.keypoints[i] for i in kept]
 
 
