@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read and write weights: ours (safetensors with the configuration inside) and the released `.pth`, as data only."""
+"""Read and write weights as data only: ours (safetensors, configuration inside) and the released `.pth`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def load_model(source: str | os.PathLike[str] | Mapping[str, Tensor], *, max_key
     """Build the network that a weight file describes, in eval mode on the CPU.
 
     Args:
-        source: a `.safetensors` file of ours; a released `.pth` (bare state dict, or a dict with `state_dict` and
-            `meta` as mmcv writes it, with or without a `module.` prefix); or such a state dict itself.
+        source: a `.safetensors` file of ours; a released `.pth` (bare state dict, or a dict with `state_dict`
+            and `meta` as mmcv writes it, with or without a `module.` prefix); or such a state dict itself.
         max_keypoints: K of a released checkpoint, which doesn't say it; ours do.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no checkpoint, would run code, or its parameters don't fit; the message names them.
+        ValueError: the file is no checkpoint, would run code, or its parameters don't fit (they are named).
     """
     config = None
     if isinstance(source, Mapping):
@@ -50,13 +50,17 @@ def load_model(source: str | os.PathLike[str] | Mapping[str, Tensor], *, max_key
         state = released.translate(state)
     network = Network(config)
     if is_theirs:  # the released network has no score; ours starts uncalibrated
-        state |= {name: value for name, value in network.state_dict().items() if name.startswith("confidence.")}
+        state |= {
+            name: value for name, value in network.state_dict().items() if name.startswith("confidence.")
+        }
     _check_fits(network.state_dict(), state)
     network.load_state_dict(state)
     return network.eval()
 
 
-def save_model(network: Network, path: str | os.PathLike[str], *, notes: Mapping[str, str] | None = None) -> None:
+def save_model(
+    network: Network, path: str | os.PathLike[str], *, notes: Mapping[str, str] | None = None
+) -> None:
     """Write the weights with their configuration, under a temporary name first.
 
     Args:
@@ -78,7 +82,8 @@ def save_model(network: Network, path: str | os.PathLike[str], *, notes: Mapping
 def _read(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:
     """Tensors of a file by name, and the configuration if the file carries one."""
     if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint at {path}: {'it is a folder' if path.is_dir() else 'no such file'}")
+        why = "it is a folder" if path.is_dir() else "no such file"
+        raise FileNotFoundError(f"no checkpoint at {path}: {why}")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
@@ -100,7 +105,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None
     try:
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(CONFIG_KEY)
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118: no mapping
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- the file is no mapping
     except SafetensorError as error:
         raise ValueError(f"{path} is truncated or no safetensors file: {error}") from error
     return state, ModelConfig.from_json(text) if text is not None else None

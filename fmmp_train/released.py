@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The released FMMP checkpoint's parameter names, translated to ours, and the configuration read off its shapes."""
+"""The released checkpoint: its parameter names translated to ours, its configuration read off the shapes."""
 
 from __future__ import annotations
 

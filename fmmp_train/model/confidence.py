@@ -13,9 +13,14 @@ HIT = 0.1  # the score is the probability of an error below this fraction of the
 class Confidence(nn.Module):
     """Score in [0, 1]; calibrated on validation data by `fmmp_train.calibrate`, see `calibrated`.
 
-    Evidence for each keypoint: log of the last steps between layers (agreement) and, when the start is a match, how
-    narrow the belief was and how alike the found cells are. Uncalibrated, only the order of the scores has meaning.
+    Evidence for each keypoint: log of the last steps between layers (agreement) and, when the start is a
+    match, how narrow the belief was and how alike the found cells are. Uncalibrated, only the order of the
+    scores has meaning.
     """
+
+    weight: Tensor
+    bias: Tensor
+    calibrated: Tensor
 
     def __init__(self, num_evidence: int) -> None:
         super().__init__()
@@ -29,7 +34,7 @@ class Confidence(nn.Module):
 
 
 def steps(trail: Tensor) -> Tensor:
-    """Points of the start and of every layer (L+1, B, K, 2) -> log lengths of the steps into the last two, (B, K, 2).
+    """Start and layers (L+1, B, K, 2) -> log lengths of the steps into the last two layers, (B, K, 2).
 
     With one layer both are its only step.
     """

@@ -22,7 +22,9 @@ class ModelConfig:
     num_layers: int = 3  # recurrent layers; unrolled on export
     max_keypoints: int = 70  # after padding
     image_size: int = 256  # pixels, both sides of a crop
-    structure: Structure = "full"  # each head a complete attention (released), or one head each (Eq. 7 read literally)
+    structure: Structure = (
+        "full"  # each head a complete attention (released), or one head each (Eq. 7 read literally)
+    )
     start: Start = "center"  # P^0: 0.5 (the paper, released weights), or a match of features (small models)
 
     def __post_init__(self) -> None:

@@ -17,8 +17,8 @@ def ms_deform_attn(
 ) -> Tensor:
     """Weighted sum of bilinear samples of every level; zeros outside, half-cell centres.
 
-    Deformable DETR, arXiv:2010.04159, Eq. (3), without the projections. Under `torch.export` it is one call of
-    `fmmp::ms_deform_attn`, which the exporter writes as the node `fmmp::MultiScaleDeformableAttention`.
+    Deformable DETR, arXiv:2010.04159, Eq. (3), without the projections. Under `torch.export` it is one call
+    of `fmmp::ms_deform_attn`, which the exporter writes as the node `fmmp::MultiScaleDeformableAttention`.
 
     Args:
         value: (B, N, M, D), the levels' cells one after the other, row by row.
@@ -32,7 +32,8 @@ def ms_deform_attn(
     """
     arguments = (value, spatial_shapes, level_start_index, sampling_locations, attention_weights)
     if torch.compiler.is_exporting():
-        return torch.ops.fmmp.ms_deform_attn(*arguments)
+        called: Tensor = torch.ops.fmmp.ms_deform_attn(*arguments)
+        return called
     return _sample_and_sum(*arguments)
 
 
@@ -44,8 +45,10 @@ def _sample_and_sum(
     attention_weights: Tensor,
 ) -> Tensor:
     batch, _, heads, dim = value.shape
-    queries, points = sampling_locations.shape[1], sampling_locations.shape[4]
-    grids = (2 * sampling_locations - 1).permute(3, 0, 2, 1, 4, 5).flatten(1, 2)  # (L, B*M, Q, P, 2) in [-1, 1]
+    queries = sampling_locations.shape[1]
+    grids = (
+        (2 * sampling_locations - 1).permute(3, 0, 2, 1, 4, 5).flatten(1, 2)
+    )  # (L, B*M, Q, P, 2) in [-1, 1]
     weights = attention_weights.permute(3, 0, 2, 1, 4).flatten(1, 2)[:, :, None]  # (L, B*M, 1, Q, P)
     total = value.new_zeros(batch * heads, dim, queries)
     for level, ((height, width), start) in enumerate(

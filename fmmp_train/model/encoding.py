@@ -24,7 +24,7 @@ def sine_code(positions: Tensor, dim: int) -> Tensor:
 
 
 def order_code(count: int, dim: int) -> Tensor:
-    """Code of the index of a keypoint among `count`: (count, dim), the sine code of a grid of 1 x count cells.
+    """Code of a keypoint's index among `count`: (count, dim), the sine code of a grid of 1 x count cells.
 
     As released: both axes are cell numbers divided by the last one plus 1e-6, counted from 1.
     """

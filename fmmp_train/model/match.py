@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start of the recurrence for small models: find each support keypoint again, then let the skeleton agree.
 
-An extension of ours (`start="match"`); the paper and the released weights start from the centre. A keypoint is looked
-up by the cosine of backbone features, times a Gaussian around where it is expected. At first that is its place in the
-support; then, a few times over, the displacements that the other keypoints found are averaged, near and linked ones
-more, sure ones more, and say where to expect it. Like a pictorial structure, but soft and differentiable throughout.
+An extension of ours (`start="match"`); the paper and the released weights start from the centre. A keypoint
+is looked up by the cosine of backbone features, times a Gaussian around where it is expected. At first that
+is its place in the support; then, a few times over, the displacements that the other keypoints found are
+averaged, near and linked ones more, sure ones more, and say where to expect it. Like a pictorial structure,
+but soft and differentiable throughout.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ from fmmp_train.model.deform_attn import ms_deform_attn
 
 ROUNDS = 4  # look-ups; the expectation is revised between them
 MIN_VARIANCE = 1e-3  # (fraction of the crop)^2: a belief narrower than a cell is not surer
-CUE_TIGHTNESS = (100.0, 400.0, 1600.0)  # of the looks that `Cues` takes: 1 / (2 sigma^2), sigma 18, 9 and 4.5 px
+CUE_TIGHTNESS = (
+    100.0,
+    400.0,
+    1600.0,
+)  # of the looks that `Cues` takes: 1 / (2 sigma^2), sigma 18, 9 and 4.5 px
 
 
 class Template(NamedTuple):
@@ -59,7 +64,9 @@ class Descriptor(nn.Module):
         size = features[0].shape[-2:]
         levels = []
         for feature, weight, channel in zip(features, self.level_weight, self.channel_weight, strict=True):
-            level = feature if feature.shape[-2:] == size else F.interpolate(feature, size=size, mode="bilinear")
+            level = (
+                feature if feature.shape[-2:] == size else F.interpolate(feature, size=size, mode="bilinear")
+            )
             levels.append(weight * F.normalize(level * channel.exp()[:, None, None], dim=1))
         joined = torch.cat(levels, dim=1)
         hidden = self.reduce(joined)
@@ -85,7 +92,9 @@ class Match(nn.Module):
         cells = descriptors.flatten(2)  # (B, C, H*W)
         similarity = template.descriptor @ cells  # (B, K, H*W)
         grid = cell_centres(height, width, descriptors)  # (H*W, 2)
-        distance = (template.keypoints[:, :, None] - template.keypoints[:, None]).square().sum(-1)  # (B, K, K)
+        distance = (
+            (template.keypoints[:, :, None] - template.keypoints[:, None]).square().sum(-1)
+        )  # (B, K, K)
         expected = template.keypoints
         logits = []
         for turn in range(ROUNDS):
@@ -113,7 +122,9 @@ def cell_centres(height: int, width: int, like: Tensor) -> Tensor:
     return torch.stack((columns, rows), dim=-1).flatten(0, 1)
 
 
-def make_template(descriptors: Tensor, keypoints: Tensor, visible: Tensor, reference_index: Tensor) -> Template:
+def make_template(
+    descriptors: Tensor, keypoints: Tensor, visible: Tensor, reference_index: Tensor
+) -> Template:
     """Average the support over its shots.
 
     Args:
@@ -161,9 +172,9 @@ class Cues(nn.Module):
     def forward(self, template: Template, found: Found, points: Tensor) -> Tensor:
         """Describe the match around `points` (B, K, 2) -> (B, K, dim).
 
-        At each of several tightnesses: the step to the best cells near by, how spread they are and how similar.
-        Then how far the point is from the support's place and from the match, what its neighbours moved beyond it,
-        how sure the match is, and whether the support shows the point at all.
+        At each of several tightnesses: the step to the best cells near by, how spread they are and how
+        similar. Then how far the point is from the support's place, what its neighbours moved beyond it, how
+        sure the match is, and whether the support shows the point at all.
         """
         height, width = found.similarity.shape[-2:]
         similarity = found.similarity.flatten(2)  # (B, K, H*W)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fmmp_train.model.config import ModelConfig
-from fmmp_train.model.structure import STRUCTURES, DeformableAttention, neighbour_points
+from fmmp_train.model.structure import STRUCTURES, DeformableAttention, FullStructure, neighbour_points
 
 HIDDEN = -1e4  # added to the logit of a hidden key: its weight is 0 in float32 and in half, and never NaN
 
@@ -29,7 +29,9 @@ class SelfAttention(nn.Module):
         Where no key is visible all count alike, so that the output stays finite.
         """
         batch, count, dim = x.shape
-        query, key = self.query_key(x + position).view(batch, count, 2, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        query, key = (
+            self.query_key(x + position).view(batch, count, 2, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        )
         value = self.value(x).view(batch, count, self.num_heads, -1).transpose(1, 2)
         mask = None
         if visible is not None:
@@ -70,7 +72,11 @@ class Miner(nn.Module):
     @property
     def deformable_attention(self) -> DeformableAttention:
         """An attention over the pyramid, for its level shapes."""
-        return self.structure if isinstance(self.structure, DeformableAttention) else self.structure.heads[0]
+        attention = self.structure
+        while isinstance(attention, FullStructure):
+            attention = attention.heads[0]
+        assert isinstance(attention, DeformableAttention)
+        return attention
 
     def forward(
         self,

@@ -15,7 +15,7 @@ from fmmp_train.model.deform_attn import ms_deform_attn
 from fmmp_train.model.encoding import PositionCode, order_code
 from fmmp_train.model.match import Cues, Descriptor, Found, Match, Template, look_up_evidence, make_template
 from fmmp_train.model.miner import Miner
-from fmmp_train.model.pyramid import Pyramid, create_backbone, tokens_of
+from fmmp_train.model.pyramid import Pyramid, create_backbone, feature_channels, tokens_of
 
 MIN_SHOTS_VISIBLE = 0.1  # denominator of a mean over shots in which a keypoint is hidden everywhere
 
@@ -60,7 +60,7 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = create_backbone(config.backbone)
-        channels: list[int] = self.backbone.feature_info.channels()
+        channels = feature_channels(self.backbone)
         self.pyramid = Pyramid(channels, config.dim)
         self.position_code = PositionCode(config.dim)
         self.support_miners = nn.ModuleList(Miner(config) for _ in range(config.num_layers))
@@ -96,7 +96,9 @@ class Network(nn.Module):
         self, support: Tensor, keypoints: Tensor, visible: Tensor, reference_index: Tensor
     ) -> SupportState:
         """Compute once what every query of this support needs; arguments as in `forward`."""
-        return self.remember(self.encode(self.backbone(support.flatten(0, 1))), keypoints, visible, reference_index)
+        return self.remember(
+            self.encode(self.backbone(support.flatten(0, 1))), keypoints, visible, reference_index
+        )
 
     def locate(self, query: Tensor, state: SupportState) -> Located:
         """Find the keypoints of `state` in query images (B, 3, H, W)."""
@@ -131,14 +133,14 @@ class Network(nn.Module):
         index = state.reference_index[:, -1]
         mined, trail = state.mined, [points]
         for layer, (miner, head) in enumerate(zip(self.query_miners, self.point_heads, strict=True)):
-            if layer:
-                mined = self._mine_support(layer, embedding, *state[:4])
             if found is not None:
                 mined = mined + self.cues[layer](state.template, found, points)
             embedding = miner(mined, query.tokens, points, self._position(points), index)
             logits = logits + head(embedding)
             trail.append(logits.sigmoid())
             points, logits = trail[-1].detach(), logits.detach()
+            if layer + 1 < self.config.num_layers:
+                mined = self._mine_support(layer + 1, embedding, *state[:4])
         answers = torch.stack(trail)
         evidence = steps(answers)
         if found is not None:
@@ -149,7 +151,7 @@ class Network(nn.Module):
         return self.position_code(points) + self.order
 
     def _reference_feature(self, tokens: Tensor, keypoints: Tensor) -> Tensor:
-        """Mean over levels of the bilinear sample at each keypoint: (B, S, N, C), (B, S, K, 2) -> (B, S, K, C)."""
+        """Mean over levels of the samples at each keypoint: (B, S, N, C), (B, S, K, 2) -> (B, S, K, C)."""
         attention = self.support_miners[0].deformable_attention
         shapes, starts = attention.spatial_shapes, attention.level_start_index
         levels = len(self.config.spatial_shapes)
@@ -171,7 +173,10 @@ class Network(nn.Module):
         shots = keypoints.shape[1]
         mined = self.support_miners[layer](
             embedding[:, None].expand(-1, shots, -1, -1).flatten(0, 1),
-            *(tensor.flatten(0, 1) for tensor in (tokens, keypoints, self._position(keypoints), reference_index)),
+            *(
+                tensor.flatten(0, 1)
+                for tensor in (tokens, keypoints, self._position(keypoints), reference_index)
+            ),
             visible.flatten(0, 1),
         )
         return mean_over_shots(mined.unflatten(0, (-1, shots)), visible)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import timm
 import torch
@@ -22,7 +23,8 @@ def create_backbone(name: str) -> nn.Module:
         ValueError: timm has no such model, or it has no feature maps of these strides.
     """
     try:
-        reductions = timm.create_model(name, features_only=True, pretrained=False).feature_info.reduction()
+        info: Any = timm.create_model(name, features_only=True, pretrained=False).feature_info
+        reductions: list[int] = info.reduction()
     except (RuntimeError, AttributeError) as error:
         raise ValueError(f"backbone {name!r} is no timm model with feature maps: {error}") from error
     if missing := sorted(set(STRIDES) - set(reductions)):
@@ -30,6 +32,13 @@ def create_backbone(name: str) -> nn.Module:
     indices = [reductions.index(stride) for stride in STRIDES]
     backbone: nn.Module = timm.create_model(name, features_only=True, pretrained=False, out_indices=indices)
     return backbone
+
+
+def feature_channels(backbone: nn.Module) -> list[int]:
+    """Channels of its maps, fine to coarse."""
+    info: Any = backbone.feature_info
+    channels: list[int] = info.channels()
+    return channels
 
 
 class Pyramid(nn.Module):

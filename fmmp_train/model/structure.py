@@ -13,16 +13,22 @@ from fmmp_train.model.deform_attn import ms_deform_attn
 
 
 def neighbour_points(points: Tensor, reference_index: Tensor) -> Tensor:
-    """Points (B, K, 2) and breadth-first indices (B, K, M) -> reference points (B, K, M, 2): FMMP, Eq. (7)."""
+    """Points (B, K, 2), breadth-first indices (B, K, M) -> reference points (B, K, M, 2): FMMP, Eq. (7)."""
     batch, count, heads = reference_index.shape
     index = reference_index.reshape(batch, count * heads, 1).expand(-1, -1, 2)
     return points.gather(1, index).view(batch, count, heads, 2)
 
 
 class DeformableAttention(nn.Module):
-    """Multi-head deformable attention whose head m reads around reference point m."""
+    """Multi-head deformable attention whose head m reads around reference point m: (B, K, C) -> (B, K, C)."""
 
-    def __init__(self, dim: int, num_heads: int, num_points: int, spatial_shapes: tuple[tuple[int, int], ...]) -> None:
+    spatial_shapes: Tensor
+    level_start_index: Tensor
+    cells_xy: Tensor
+
+    def __init__(
+        self, dim: int, num_heads: int, num_points: int, spatial_shapes: tuple[tuple[int, int], ...]
+    ) -> None:
         super().__init__()
         self.grid = (num_heads, len(spatial_shapes), num_points)
         reads = math.prod(self.grid)
@@ -52,7 +58,7 @@ class DeformableAttention(nn.Module):
             nn.init.zeros_(self.attention_weights.bias)
 
     def forward(self, query: Tensor, reference_points: Tensor, tokens: Tensor) -> Tensor:
-        """Read `tokens` (B, N, C) around `reference_points` (B, K, M, 2) for each `query` (B, K, C) -> (B, K, C).
+        """Read `tokens` (B, N, C) around `reference_points` (B, K, M, 2) for each `query` (B, K, C).
 
         Deformable DETR, arXiv:2010.04159, Eq. (3), with one reference point a head: FMMP, Eq. (7).
         """
@@ -60,7 +66,9 @@ class DeformableAttention(nn.Module):
         grid = (batch, count, *self.grid)
         offsets = self.sampling_offsets(query).view(*grid, 2)  # cells
         weights = self.attention_weights(query).view(*grid[:3], -1).softmax(-1).view(grid)
-        locations = reference_points[:, :, :, None, None] + offsets / self.cells_xy[:, None]  # (B, K, M, L, P, 2)
+        locations = (
+            reference_points[:, :, :, None, None] + offsets / self.cells_xy[:, None]
+        )  # (B, K, M, L, P, 2)
         value = self.value_proj(tokens).view(batch, tokens.shape[1], self.grid[0], -1)  # (B, N, M, D)
         sampled = ms_deform_attn(value, self.spatial_shapes, self.level_start_index, locations, weights)
         return self.output_proj(sampled.flatten(2))
@@ -69,7 +77,9 @@ class DeformableAttention(nn.Module):
 class FullStructure(nn.Module):
     """As released: each of the M structure heads is a complete M-head attention around its own point."""
 
-    def __init__(self, dim: int, num_heads: int, num_points: int, spatial_shapes: tuple[tuple[int, int], ...]) -> None:
+    def __init__(
+        self, dim: int, num_heads: int, num_points: int, spatial_shapes: tuple[tuple[int, int], ...]
+    ) -> None:
         super().__init__()
         self.heads = nn.ModuleList(
             DeformableAttention(dim, num_heads, num_points, spatial_shapes) for _ in range(num_heads)
