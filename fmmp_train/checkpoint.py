@@ -36,7 +36,7 @@ def load_model(source: str | os.PathLike[str] | Mapping[str, Tensor], *, max_key
     if isinstance(source, Mapping):
         state = dict(source)
     else:
-        state, config = _read(Path(source))
+        state, config = read_state(Path(source))
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     is_theirs = config is None
     if config is None:
@@ -79,8 +79,13 @@ def save_model(
         partial.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:
-    """Tensors of a file by name, and the configuration if the file carries one."""
+def read_state(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:
+    """Tensors of a file by name, as data only, and the configuration if the file carries one.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no weight file, or would run code.
+    """
     if not path.is_file():
         why = "it is a folder" if path.is_dir() else "no such file"
         raise FileNotFoundError(f"no checkpoint at {path}: {why}")

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PCK of anything that locates keypoints: a network, a bundle or a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fmmp_runtime.pose import THRESHOLDS, invert_matrix, pck, sanitize_box, transform_points
+from fmmp_train.pairs import Crops, Pair, prepare
+
+Floats = npt.NDArray[np.float64]
+
+
+class Answer(NamedTuple):
+    """What was found for one pair."""
+
+    keypoints_px: npt.NDArray[np.floating]  # (K_c, 2), pixels of the query image
+    score: npt.NDArray[np.floating] | None = (
+        None  # (K_c,) in [0, 1]; None: it does not judge itself
+    )
+
+
+class CropAnswer(NamedTuple):
+    """What was found in a batch of crops."""
+
+    points: npt.NDArray[np.float32]  # (B, K, 2) in [0, 1] of the query crop
+    score: npt.NDArray[np.float32] | None = None  # (B, K) in [0, 1]
+
+
+Predict = Callable[[Sequence[Pair]], Sequence[Answer]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """PCK of every pair, and its means."""
+
+    categories: tuple[tuple[int, str], ...]  # id and name of each pair's category
+    pck: Floats  # (pairs, 4) at `THRESHOLDS`
+    scored: npt.NDArray[np.bool_]  # (pairs,) False where no keypoint is visible in all images
+
+    @property
+    def by_category(self) -> dict[int, Floats]:
+        """Mean over the pairs of each category: id -> (4,)."""
+        numbers = np.array([number for number, _ in self.categories])
+        return {number: self.pck[numbers == number].mean(0) for number in dict.fromkeys(numbers.tolist())}
+
+    @property
+    def category_mean(self) -> Floats:
+        """(4,) mean over pairs, then over categories: for small sets of unequal categories."""
+        mean: Floats = np.mean(list(self.by_category.values()), axis=0)
+        return mean
+
+    @property
+    def image_mean(self) -> Floats:
+        """(4,) mean over images, as on MP-100; one without a keypoint to score is 0, as released."""
+        mean: Floats = self.pck.mean(0)
+        return mean
+
+    @property
+    def scored_image_mean(self) -> Floats:
+        """(4,) the same without the images that have no visible keypoint."""
+        return self.pck[self.scored].mean(0) if self.scored.any() else np.zeros(len(THRESHOLDS))
+
+
+def evaluate(predict: Predict, pairs: Sequence[Pair], *, batch_size: int = 16) -> Report:
+    """Ask `predict` for all `pairs` and compare with the annotations.
+
+    Args:
+        predict: see `on_crops` for methods that work on crops.
+        pairs: see `draw_pairs` and `episode_pairs`.
+        batch_size: pairs that `predict` gets at once.
+
+    Raises:
+        ValueError: no pairs, or an answer of the wrong shape.
+    """
+    if not pairs:
+        raise ValueError("nothing to evaluate: no pairs")
+    answers = [
+        answer
+        for start in range(0, len(pairs), batch_size)
+        for answer in predict(pairs[start : start + batch_size])
+    ]
+    table = [_pair_pck(pair, answer) for pair, answer in zip(pairs, answers, strict=True)]
+    return Report(
+        categories=tuple((pair.category_id, pair.category) for pair in pairs),
+        pck=np.array(table),
+        scored=np.array([pair.visible.any() for pair in pairs]),
+    )
+
+
+def on_crops(
+    locate: Callable[[Crops], CropAnswer],
+    *,
+    image_size: int = 256,
+    max_keypoints: int = 70,
+    num_heads: int = 8,
+) -> Predict:
+    """Make a `Predict` of a method that reads crops, padded uniformly to `max_keypoints`."""
+
+    def predict(pairs: Sequence[Pair]) -> list[Answer]:
+        crops = prepare(pairs, image_size=image_size, max_keypoints=max_keypoints, num_heads=num_heads)
+        located = locate(crops)
+        answers = []
+        for row, pair in enumerate(pairs):
+            count = len(pair.query.visible)
+            to_image = invert_matrix(crops.matrices[row])
+            keypoints_px = transform_points(located.points[row, :count] * image_size, to_image)
+            score = None if located.score is None else located.score[row, :count]
+            answers.append(Answer(keypoints_px, score))
+        return answers
+
+    return predict
+
+
+def _pair_pck(pair: Pair, answer: Answer) -> list[float]:
+    query = pair.query
+    if answer.keypoints_px.shape != query.keypoints_px.shape:
+        raise ValueError(
+            f"category {pair.category_id} needs keypoints of shape {query.keypoints_px.shape}, "
+            f"the method gave {answer.keypoints_px.shape}"
+        )
+    size_wh = sanitize_box(query.box_xywh, query.image_size_hw)[2:]
+    return [pck(answer.keypoints_px, query.keypoints_px, pair.visible, size_wh, at) for at in THRESHOLDS]
