@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a bundle on the CPU with ONNX Runtime."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from fmmp_runtime import operators
+from fmmp_runtime.backends import BackendError
+from fmmp_runtime.bundle import Bundle
+
+
+class OnnxRuntimeBackend:
+    """One session a graph, loaded when it is first run.
+
+    Only the threads of the query graph wait in a spin for the next frame: two pools that do double its time.
+    A pool of the whole process would forbid the host program sessions of its own, so there is none.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        """Prepare; `threads` None takes one a physical core.
+
+        Raises:
+            BackendError: the operator library is there and does not load.
+        """
+        self._bundle = bundle
+        self._threads = threads
+        self._sessions: dict[str, ort.InferenceSession] = {}
+        try:
+            self._operator: Path | None = operators.library("onnxruntime")
+            kernel = f"the compiled operator {self._operator}"
+        except FileNotFoundError as error:
+            self._operator = None
+            kernel = f"the graph's own definition, which is slower ({error})"
+        self.description = f"ONNX Runtime {ort.__version__} on the CPU; deformable attention by {kernel}"
+
+    def run(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Run "pair", "support" or "query" on named arrays; all of its outputs by name.
+
+        Raises:
+            BackendError: the graph cannot be loaded, or the inputs are not its own.
+        """
+        session = self._session(graph)
+        names = [tensor.name for tensor in self._bundle.model.graphs[graph].outputs]
+        try:
+            return dict(zip(names, session.run(names, dict(inputs)), strict=True))
+        except Exception as error:  # ONNX Runtime's errors have no class in common
+            raise BackendError(f"ONNX Runtime cannot run {self._bundle.graph(graph)}: {error}") from error
+
+    def _session(self, graph: str) -> ort.InferenceSession:
+        if graph not in self._sessions:
+            path = self._bundle.graph(graph)
+            try:
+                options = self._options(spin=graph == "query")
+                self._sessions[graph] = ort.InferenceSession(path, options, ["CPUExecutionProvider"])
+            except Exception as error:  # likewise
+                raise BackendError(f"ONNX Runtime {ort.__version__} cannot load {path}: {error}") from error
+        return self._sessions[graph]
+
+    def _options(self, *, spin: bool) -> ort.SessionOptions:
+        options = ort.SessionOptions()
+        options.log_severity_level = 3  # errors; they are raised as well
+        options.intra_op_num_threads = self._threads or 0  # 0: ONNX Runtime counts the cores
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spin else "0")
+        if self._operator is not None:
+            options.register_custom_ops_library(str(self._operator))
+        return options

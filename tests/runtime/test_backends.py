@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ONNX Runtime backend on a fake network."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fmmp_runtime import backends
+from fmmp_runtime.backends import BackendError
+from fmmp_runtime.bundle import Bundle
+from tests.runtime.fake_bundle import HEADS, KEYPOINTS, SIZE, copy_bundle
+
+
+@pytest.fixture
+def no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder without the compiled operator, in place of the real one."""
+    folder = tmp_path / "lib"
+    folder.mkdir()
+    monkeypatch.setenv("FMMP_LIBRARY_DIR", str(folder))
+    monkeypatch.setattr("sys.platform", "linux")
+    return folder
+
+
+def test_runs_every_graph(bundle: Path) -> None:
+    backend = backends.create("onnxruntime", Bundle.open(bundle), threads=1)
+    keypoints = np.random.default_rng(0).random((1, 1, KEYPOINTS, 2), np.float32)
+    inputs: dict[str, NDArray[Any]] = {
+        "support": np.zeros((1, 1, SIZE, SIZE, 3), np.uint8),
+        "keypoints": keypoints,
+        "visible": np.ones((1, 1, KEYPOINTS), bool),
+        "reference_index": np.zeros((1, 1, KEYPOINTS, HEADS), np.int64),
+    }
+    query: dict[str, NDArray[Any]] = {"query": np.full((1, SIZE, SIZE, 3), 51, np.uint8)}
+    state = backend.run("support", inputs)
+    answer = backend.run("query", query | state)
+    pair = backend.run("pair", query | inputs)
+    np.testing.assert_array_equal(answer["points"][-1], keypoints[0])
+    np.testing.assert_allclose(answer["score"], 0.2, rtol=1e-6)  # 51 / 255; one float32 division
+    assert answer.keys() == pair.keys() == {"points", "score"}
+    for name in answer:
+        np.testing.assert_array_equal(answer[name], pair[name])
+
+
+def test_says_when_the_operator_is_not_built(bundle: Path, no_library: Path) -> None:
+    description = backends.create("auto", Bundle.open(bundle)).description
+    assert "ONNX Runtime" in description
+    assert f"own definition, which is slower (libfmmp_onnxruntime.so is not in {no_library}" in description
+
+
+def test_broken_operator_library_is_an_error(bundle: Path, no_library: Path) -> None:
+    (no_library / "libfmmp_onnxruntime.so").write_text("not a library")
+    backend = backends.create("onnxruntime", Bundle.open(bundle))
+    assert f"compiled operator {no_library}" in backend.description
+    with pytest.raises(BackendError, match=r"libfmmp_onnxruntime\.so"):
+        backend.run("query", {})
+
+
+def test_unknown_backend(bundle: Path) -> None:
+    with pytest.raises(BackendError, match="one of auto, onnxruntime, got 'abacus'"):
+        backends.create("abacus", Bundle.open(bundle))
+
+
+def test_broken_graph_is_named(bundle: Path, tmp_path: Path) -> None:
+    opened = Bundle.open(bundle)
+    copy = copy_bundle(bundle, tmp_path / "copy")
+    (copy / "query.onnx").write_bytes(b"no graph")
+    backend = backends.create("onnxruntime", replace(opened, path=copy))
+    with pytest.raises(BackendError, match=r"cannot load .*query\.onnx"):
+        backend.run("query", {})
+
+
+def test_wrong_input_is_named(bundle: Path) -> None:
+    backend = backends.create("onnxruntime", Bundle.open(bundle), threads=1)
+    with pytest.raises(BackendError, match=r"cannot run .*query\.onnx: .*state_"):
+        backend.run("query", {"query": np.zeros((1, SIZE, SIZE, 3), np.uint8)})
