@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fmmp_train.data.synthetic import creatures
+from fmmp_train.data.synthetic import creatures, faces, sheets, solids
 from fmmp_train.data.synthetic.bank import TextureBank
 from fmmp_train.data.synthetic.draft import Draft
 from fmmp_train.data.synthetic.figure import Figure
@@ -19,7 +19,20 @@ FAMILIES: dict[str, tuple[float, Callable[[Draft], None]]] = {  # weight, builde
     "quadruped": (1.0, creatures.quadruped),
     "person": (1.0, creatures.person),
     "insect": (1.0, creatures.insect),
-    "tree": (1.0, creatures.tree),
+    "tree": (1.5, creatures.tree),
+    "face": (1.4, faces.face),
+    "hand": (1.0, faces.hand),
+    "car": (1.0, solids.car),
+    "cycle": (0.6, solids.cycle),
+    "chair": (1.0, solids.chair),
+    "cabinet": (0.6, solids.cabinet),
+    "aeroplane": (0.6, solids.aeroplane),
+    "clothes": (1.0, sheets.clothes),
+    "leaf": (0.8, sheets.leaf),
+    "grid": (0.5, sheets.grid),
+    "bottle": (0.8, sheets.bottle),
+    "fish": (0.6, sheets.fish),
+    "bird": (0.8, sheets.bird),
 }
 
 

@@ -137,9 +137,10 @@ class SyntheticCategory:
                 continue
             texture_map = shape.texture_map * zoom
             texture_map[:, 2] += shift
+            form = "cushion" if part.smooth else part.kind
             placed = Shape(polygon, texture_map, True, shape.brightness)
             paint_polygon(
-                canvas, owners, min(int(i), _NOBODY - 1), placed, wardrobe.patch(part.texture, part.kind)
+                canvas, owners, min(int(i), _NOBODY - 1), placed, wardrobe.patch(part.texture, form)
             )
             if self._outlined:
                 paint_line(canvas, polygon, wardrobe.colour(part.texture) * 0.4, 1, closed=True)

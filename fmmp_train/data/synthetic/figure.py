@@ -23,7 +23,7 @@ Kind = Literal["limb", "blob", "disc", "plate", "stroke"]
 class Part(NamedTuple):
     """Something to paint. `vertices` index the figure's points.
 
-    limb: two ends, `size` their radii and the bulge between them. blob: centre and three semi-axis tips.
+    limb: two ends, `size` their radii, the bulge between them, how round the ends are. blob: centre and three semi-axis tips.
     disc: centre, two semi-axis tips and the tip of the normal (painted when it faces the viewer).
     plate: corners of a polygon. stroke: a line, `size` its width.
     """
@@ -100,7 +100,13 @@ class Figure:
         self, start: int, end: int, r0: float, r1: float, texture: int, bulge: float = 0, lift: float = 0
     ) -> None:
         """A tapered round part from one point to another."""
-        self._add("limb", (start, end), (r0, r1, bulge), texture, None, lift)
+        self._add("limb", (start, end), (r0, r1, bulge, 1.0), texture, None, lift)
+
+    def tube(
+        self, start: int, end: int, r0: float, r1: float, texture: int, *, anchor: int, lift: float = 0
+    ) -> None:
+        """A limb with nearly flat ends."""
+        self._add("limb", (start, end), (r0, r1, 0.0, 0.15), texture, (anchor, anchor), lift)
 
     def blob(self, bone: int, at: Point, axes: Point, texture: int, lift: float = 0) -> int:
         """An ellipsoid with semi-axes `axes` along x, y, z; returns its centre's point."""

@@ -42,7 +42,7 @@ class Outliner:
         self.ids = {
             kind: np.array([parts[i].vertices for i in of], np.int64) for kind, of in self.by_kind.items()
         }
-        self.radii = np.array([parts[i].size for i in self.by_kind["limb"]], float).reshape(-1, 3)
+        self.radii = np.array([parts[i].size for i in self.by_kind["limb"]], float).reshape(-1, 4)
         self.plates = {
             i: _plate_texels(rest[list(p.vertices)]) for i, p in enumerate(parts) if p.kind == "plate"
         }
@@ -63,7 +63,7 @@ class Outliner:
 
     def _limbs(self, posed: Posed, light: Array) -> list[Shape]:
         start, end = posed.xy[self.ids["limb"]].transpose(1, 0, 2)
-        r0, r1, bulge = self.radii.T
+        r0, r1, bulge, cap = self.radii.T
         zoom = posed.scale[self.ids["limb"]].mean(1)
         along = end - start
         length = np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
@@ -73,8 +73,8 @@ class Outliner:
         r0, r1, bulge = r0 * zoom, r1 * zoom, bulge * zoom
         profile = r0[:, None] + (r1 - r0)[:, None] * _SIDE + bulge[:, None] * np.sin(np.pi * _SIDE)
         # Around: one side forward, the cap of the end, the other side back, the cap of the start.
-        x = np.concatenate([_SIDE * length, length + np.cos(_CAP) * r1[:, None]], 1)
-        x = np.concatenate([x, _SIDE[::-1] * length, -np.cos(_CAP) * r0[:, None]], 1)
+        x = np.concatenate([_SIDE * length, length + np.cos(_CAP) * (cap * r1)[:, None]], 1)
+        x = np.concatenate([x, _SIDE[::-1] * length, -np.cos(_CAP) * (cap * r0)[:, None]], 1)
         y = np.concatenate(
             [profile, np.sin(_CAP) * r1[:, None], -profile[:, ::-1], -np.sin(_CAP) * r0[:, None]], 1
         )

@@ -67,14 +67,14 @@ class Wardrobe:
         return self._luts[texture][100].astype(np.float64)
 
     def patch(self, texture: int, kind: str) -> Image:
-        """The patch of a texture for a part of this kind."""
+        """The patch of a texture for a part of this kind; a "cushion" is a plate that bulges."""
         key = (texture, kind)
         if key not in self._made:
             height, width = {"limb": LIMB_PATCH, "blob": BLOB_PATCH, "disc": BLOB_PATCH}.get(
                 kind, PLATE_PATCH
             )
             patch = self._bank.patch(self._textures[texture], self._luts[texture], self._rng, height, width)
-            if kind in ("limb", "blob"):
+            if kind in ("limb", "blob", "cushion"):
                 patch = cv2.multiply(patch, _shading(kind, self._contrast), scale=1 / 160)
             self._made[key] = patch
         return self._made[key]
@@ -92,13 +92,13 @@ _SHADINGS: dict[tuple[str, int], Image] = {}
 
 
 def _make_shading(kind: str, contrast: float) -> Image:
-    height, width = LIMB_PATCH if kind == "limb" else BLOB_PATCH
+    height, width = {"limb": LIMB_PATCH, "blob": BLOB_PATCH}.get(kind, PLATE_PATCH)
     y, x = np.mgrid[:height, :width].astype(np.float64)
     y, x = (y + 0.5) / height * 2 - 1, (x + 0.5) / width * 2 - 1
     if kind == "limb":
         x = 0 * x
     depth = np.sqrt(np.clip(1 - np.minimum(x * x + y * y, 1), 0, 1))  # of a round surface towards the viewer
-    light = np.array([-0.35, -0.55, 0.76]) if kind == "blob" else np.array([0, -0.6, 0.8])
+    light = np.array({"limb": (0, -0.6, 0.8), "blob": (-0.35, -0.55, 0.76)}.get(kind, (0, 0, 1.0)))
     lambert = np.clip(x * light[0] + y * light[1] + depth * light[2], 0, 1)
     shade = 160 * (1 + contrast * 1.4 * (lambert - 0.72))
     return np.repeat(np.clip(shade, 20, 250).astype(np.uint8)[..., None], 3, axis=2)
