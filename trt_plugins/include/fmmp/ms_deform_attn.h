@@ -59,24 +59,23 @@ struct Taps {
 };
 
 /// Bilinear taps of one location in a map of height x width cells (each at least 1). The centre of cell (0,
-/// 0) lies at (0.5 / width, 0.5 / height). A location that is NaN, infinite or far away gets four zeros: the
-/// comparison is false for NaN and comes before the conversion to an integer, which would be undefined there.
+/// 0) lies at (0.5 / width, 0.5 / height). A location that is NaN, infinite or far away goes to -1, from
+/// where nothing is read: the comparison is false for NaN and comes before the conversion to an integer,
+/// which would be undefined there.
 FMMP_HOST_DEVICE Taps bilinear_taps(float location_x, float location_y, int32_t height, int32_t width)
 {
     float const cell_x = location_x * float(width) - 0.5f;
     float const cell_y = location_y * float(height) - 0.5f;
-    bool const touches =
-        (cell_x > -1.f) & (cell_y > -1.f) & (cell_x < float(width)) & (cell_y < float(height));
-    float const x = touches ? cell_x : 0.f;
-    float const y = touches ? cell_y : 0.f;
+    float const x = (cell_x > -1.f) & (cell_x < float(width)) ? cell_x : -1.f;
+    float const y = (cell_y > -1.f) & (cell_y < float(height)) ? cell_y : -1.f;
     // floor(x): the conversion rounds towards zero, so one less where that went up
     int32_t const left = int32_t(x) - int32_t(x < float(int32_t(x)));
     int32_t const top = int32_t(y) - int32_t(y < float(int32_t(y)));
     float const right_share = x - float(left);
     float const bottom_share = y - float(top);
 
-    float const wx0 = touches & (left >= 0) ? 1.f - right_share : 0.f;
-    float const wx1 = touches & (left < width - 1) ? right_share : 0.f;
+    float const wx0 = left >= 0 ? 1.f - right_share : 0.f;
+    float const wx1 = left < width - 1 ? right_share : 0.f;
     float const wy0 = top >= 0 ? 1.f - bottom_share : 0.f;
     float const wy1 = top < height - 1 ? bottom_share : 0.f;
     int32_t const x0 = left < 0 ? 0 : left;
