@@ -76,7 +76,7 @@ def check_image(image: NDArray[Any], name: str = "image") -> Image:
             f"{name} must be RGB uint8 (H, W, 3), got {came}: read files with fmmp_runtime.read_image"
         )
     height, width = image.shape[:2]
-    if max(height, width) < 2:
+    if min(height, width) < 1 or max(height, width) < 2:
         raise ImageError(f"{name} is {width} x {height} pixels: there is nothing to locate in it")
     if max(height, width) > LONGEST_SIDE:
         raise ImageError(

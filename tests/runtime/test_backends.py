@@ -70,7 +70,7 @@ def test_broken_graph_is_named(bundle: Path, tmp_path: Path) -> None:
     (copy / "query.onnx").write_bytes(b"no graph")
     backend = backends.create("onnxruntime", replace(opened, path=copy))
     with pytest.raises(BackendError, match=r"cannot load .*query\.onnx"):
-        backend.run("query", {})
+        backend.load("query")
 
 
 def test_wrong_input_is_named(bundle: Path) -> None:

@@ -20,6 +20,10 @@ class Backend(Protocol):
 
     description: str  # what was chosen, for people: versions, and which operator kernel
 
+    def load(self, graph: str) -> None:
+        """Get "pair", "support" or "query" ready, so that its first run takes no longer than the next."""
+        ...
+
     def run(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run "pair", "support" or "query" on named arrays; all of its outputs by name."""
         ...

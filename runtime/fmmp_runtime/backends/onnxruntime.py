@@ -14,7 +14,7 @@ from fmmp_runtime.bundle import Bundle
 
 
 class OnnxRuntimeBackend:
-    """One session a graph, loaded when it is first run.
+    """One session a graph, loaded when it is first asked for.
 
     Only the threads of the query graph wait in a spin for the next frame: two pools that do double its time.
     A pool of the whole process would forbid the host program sessions of its own, so there is none.
@@ -36,6 +36,14 @@ class OnnxRuntimeBackend:
             self._operator = None
             kernel = f"the graph's own definition, which is slower ({error})"
         self.description = f"ONNX Runtime {ort.__version__} on the CPU; deformable attention by {kernel}"
+
+    def load(self, graph: str) -> None:
+        """Make the session of "pair", "support" or "query" now.
+
+        Raises:
+            BackendError: the graph cannot be loaded.
+        """
+        self._session(graph)
 
     def run(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run "pair", "support" or "query" on named arrays; all of its outputs by name.

@@ -28,10 +28,11 @@ def sanitize_box(box_xywh: ArrayLike, image_size_hw: tuple[int, int]) -> NDArray
         raise BoxError(f"a box is four finite numbers x, y, width, height in pixels, got {box.tolist()}")
     near = np.maximum(box[:2], 0)
     far = np.minimum(near + np.maximum(box[2:] - 1, 0), (width - 1, height - 1))
-    if (far < near).any() or not (far > near).any():
-        raise BoxError(
-            f"box {box.round(1).tolist()} (x, y, width, height) lies outside the {width} x {height} image"
-        )
+    given = f"box {box.round(1).tolist()} (x, y, width, height)"
+    if (far < near).any():
+        raise BoxError(f"{given} lies outside the {width} x {height} image")
+    if not (far > near).any():
+        raise BoxError(f"{given} covers one pixel of the {width} x {height} image: too small to look at")
     return np.concatenate([near, far - near])
 
 

@@ -79,7 +79,7 @@ def test_sanitize(box: list[float], expected: list[float]) -> None:
     [
         ([200, 10, 30, 30], "lies outside the 100 x 80 image"),
         ([10, 90, 30, 30], "lies outside the 100 x 80 image"),
-        ([10, 10, 1, 1], "lies outside|one pixel"),
+        ([10, 10, 1, 1], "covers one pixel of the 100 x 80 image"),
         ([10, 10, 30], "four finite numbers"),
         ([10, 10, np.nan, 30], "four finite numbers"),
         ([10, 10, np.inf, 30], "four finite numbers"),

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Locate the keypoints of any category: remember examples once, then look at any number of frames."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fmmp_runtime import backends
+from fmmp_runtime.backends import BackendError
+from fmmp_runtime.bundle import Bundle
+from fmmp_runtime.image import Image, check_image, warp
+from fmmp_runtime.pose import (
+    KeypointError,
+    LinkError,
+    check_box,
+    check_links,
+    check_support,
+    crop_matrix,
+    invert_matrix,
+    minimum_spanning_tree,
+    pad_keypoints,
+    reference_index,
+    transform_points,
+)
+
+BOX_MARGIN = 0.1  # around annotated points that come without a box, of their longer side, on every side
+
+
+@dataclass(frozen=True, eq=False)
+class Support:
+    """One annotated example of a category."""
+
+    image: Image  # (H, W, 3) RGB uint8
+    keypoints: ArrayLike  # (K_c, 2) x, y in pixels
+    links: ArrayLike | None = None  # (E, 2) keypoint indices; None: the shortest tree over the keypoints
+    visible: ArrayLike | None = None  # (K_c,) bool; None: all
+    box: ArrayLike | None = None  # x, y, width, height of the object in pixels; None: around the keypoints
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SupportState:
+    """A remembered category; goes into `PoseEstimator.locate`."""
+
+    tensors: dict[str, NDArray[Any]]  # inputs of the query graph
+    links: NDArray[np.int64]  # (E, 2)
+    known: NDArray[np.bool_]  # (K_c,) visible in at least one support
+    shots: int
+    notes: tuple[str, ...]  # what was assumed, for people
+    bundle: Bundle  # whose graphs made the tensors
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pose:
+    """The keypoints of one image."""
+
+    keypoints: NDArray[np.float64]  # (K_c, 2) x, y in pixels of the whole image
+    score: NDArray[
+        np.float64
+    ]  # (K_c,) in [0, 1]; what it means stands in the bundle; 0 if no support shows it
+    links: NDArray[np.int64]  # (E, 2)
+    known: NDArray[np.bool_]  # (K_c,) visible in at least one support; the others are guesses
+    box: NDArray[np.float64]  # x, y, width, height that was looked at
+
+
+class PoseEstimator:
+    """A bundle, ready to run. Knows of the network only what the bundle's model.json says."""
+
+    def __init__(self, bundle: Path | str, backend: str = "auto", threads: int | None = None) -> None:
+        """Open a bundle.
+
+        Args:
+            bundle: the folder that fmmp-export wrote.
+            backend: "auto", or one of `fmmp_runtime.backends.NAMES`.
+            threads: of a run; None takes one a physical core.
+
+        Raises:
+            OSError: there is no such bundle.
+            BundleError: it is incomplete, changed or of another format.
+            BackendError: it cannot run here.
+        """
+        self.bundle = Bundle.open(bundle)
+        self.model = self.bundle.model
+        self.backend = backends.create(backend, self.bundle, threads)
+        self.backend.load("query")
+
+    def remember(self, supports: Sequence[Support]) -> SupportState:
+        """Learn a category from its annotated examples; runs the support graph once.
+
+        With fewer supports than the bundle's shots the free places are filled with blank examples that show
+        no keypoint. They have no weight in the network's means over the shots, and stand before the real ones
+        because the structure is read off the last: the result is that of a bundle made for fewer shots.
+
+        Raises:
+            ValueError: no support or too many, or an annotation, box or image that cannot be used.
+        """
+        if not 1 <= len(supports) <= self.model.shots:
+            raise ValueError(
+                f"this bundle takes 1 to {self.model.shots} supports, got {len(supports)}: "
+                "fmmp-export --shots N makes one for N"
+            )
+        checked = [self._check(support, number) for number, support in enumerate(supports)]
+        counts = [len(visible) for _, visible, _ in checked]
+        if len(set(counts)) > 1:
+            raise KeypointError(f"all supports must have the same keypoints, got {counts} of them")
+        links, notes = _skeleton(supports, [(points, visible) for points, visible, _ in checked])
+
+        tensors = self._blank()
+        for place, (support, (points, visible, box)) in enumerate(
+            zip(supports, checked, strict=True), start=self.model.shots - len(supports)
+        ):
+            matrix = self._crop_matrix(box)
+            crop_points = transform_points(points, matrix) / self.model.image_size
+            padded, shown, chains = pad_keypoints(crop_points, visible, links, self.model.keypoints)
+            tensors["support"][0, place] = warp(support.image, matrix, self.model.image_size)
+            tensors["keypoints"][0, place] = padded
+            tensors["visible"][0, place] = shown
+            tensors["reference_index"][0, place] = reference_index(shown, chains, self.model.heads)
+        return SupportState(
+            tensors=self.backend.run("support", tensors),
+            links=links,
+            known=np.any([visible for _, visible, _ in checked], axis=0),
+            shots=len(supports),
+            notes=notes,
+            bundle=self.bundle,
+        )
+
+    def locate(self, frame: Image, state: SupportState, box: ArrayLike | None = None) -> Pose:
+        """Find the remembered category's keypoints in a frame.
+
+        Args:
+            frame: (H, W, 3) RGB uint8.
+            state: from `remember`.
+            box: x, y, width, height of the object in pixels; None: the whole frame.
+
+        Raises:
+            ValueError: the frame, the box or the state cannot be used; says why.
+        """
+        if state.bundle.model != self.model:
+            raise ValueError(
+                f"this support was remembered with {state.bundle.path}, not with {self.bundle.path}"
+            )
+        size_hw = _size(check_image(frame, "frame"))
+        clipped = check_box(_whole(size_hw) if box is None else box, size_hw)
+        matrix = self._crop_matrix(clipped)
+        crop = warp(frame, matrix, self.model.image_size)
+        answer = self.backend.run("query", {"query": crop[None], **state.tensors})
+        if not (np.isfinite(answer["points"]).all() and np.isfinite(answer["score"]).all()):
+            raise BackendError(
+                f"{self.bundle.path} gave numbers that are not finite ({self.model.precision})"
+            )
+        count = len(state.known)
+        points = (
+            answer["points"][-1, 0, :count].astype(np.float64) * self.model.image_size
+        )  # last layer, pixels
+        return Pose(
+            keypoints=transform_points(points, invert_matrix(matrix)),
+            score=np.where(state.known, answer["score"][0, :count], 0).astype(np.float64),
+            links=state.links,
+            known=state.known,
+            box=clipped,
+        )
+
+    def _check(
+        self, support: Support, number: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+        """Keypoints, visibility and box of one support, checked; faults name it."""
+        try:
+            size_hw = _size(check_image(support.image))
+            keypoints = np.asarray(support.keypoints, np.float64)
+            visible = np.ones(len(keypoints), np.bool_) if support.visible is None else support.visible
+            points, shown = check_support(keypoints, visible, size_hw, self.model.keypoints)
+            box = _around(points[shown], size_hw) if support.box is None else support.box
+            return points, shown, check_box(box, size_hw)
+        except ValueError as error:
+            raise type(error)(f"support {number}: {error}") from error
+
+    def _crop_matrix(self, box: NDArray[np.float64]) -> NDArray[np.float64]:
+        return crop_matrix(box, self.model.image_size, self.model.crop_padding)
+
+    def _blank(self) -> dict[str, NDArray[Any]]:
+        """Inputs of the support graph in which every shot is black and shows no keypoint."""
+        tensors = {t.name: np.zeros(t.shape, t.dtype) for t in self.model.graphs["support"].inputs}
+        tensors["reference_index"][:] = np.arange(self.model.keypoints)[
+            :, None
+        ]  # each keypoint reads around itself
+        return tensors
+
+
+def _skeleton(
+    supports: Sequence[Support], checked: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]]
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The links of all supports: the given ones, else a tree over the support that shows most keypoints."""
+    count = len(checked[0][0])
+    given = [check_links(support.links, count) for support in supports if support.links is not None]
+    if any(links.tolist() != given[0].tolist() for links in given):
+        raise LinkError("the supports have different links: a category has one skeleton")
+    if given:
+        return given[0], ()
+    points, visible = max(checked, key=lambda support: int(support[1].sum()))
+    tree = minimum_spanning_tree(points, visible)
+    return tree, (f"no links given: joined the keypoints by the shortest tree, {tree.tolist()}",)
+
+
+def _size(image: Image) -> tuple[int, int]:
+    return image.shape[0], image.shape[1]
+
+
+def _whole(size_hw: tuple[int, int]) -> list[float]:
+    return [0, 0, size_hw[1], size_hw[0]]
+
+
+def _around(points: NDArray[np.float64], size_hw: tuple[int, int]) -> list[float]:
+    """Box around points (V, 2) with a margin; the whole image where they lie in one place."""
+    low, high = points.min(0), points.max(0)
+    longest = float((high - low).max())
+    if longest < 1:
+        return _whole(size_hw)
+    margin = BOX_MARGIN * longest
+    near = np.maximum(low - margin, 0)  # clipped here: `sanitize_box` would shift the box instead
+    return [*near.tolist(), *(high + margin - near + 1).tolist()]
