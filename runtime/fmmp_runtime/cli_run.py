@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fmmp-run`: from an annotated example to poses in images, videos or a camera, as pictures and JSON."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code: 0 done, 1 something that the user can mend."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if len(args.annotation) not in (1, len(args.support)):
+        parser.error(f"give one --annotation for all supports or one each: {len(args.support)} supports")
+    from fmmp_runtime.run import (
+        Job,
+        run,
+    )  # imports OpenCV and ONNX Runtime: after parsing, so that --help is instant
+
+    job = Job(
+        bundle=args.bundle,
+        supports=args.support,
+        annotations=args.annotation * (len(args.support) if len(args.annotation) == 1 else 1),
+        queries=args.query,
+        folder=args.output,
+        box=args.box,
+        frames=args.frames,
+        backend=args.backend,
+        print_json=args.json,
+    )
+    try:
+        failures = run(job)
+    except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
+        parser.exit(1, f"fmmp-run: {error}\n")
+    for failure in failures:
+        sys.stderr.write(f"fmmp-run: {failure}\n")
+    return 1 if failures else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from fmmp_runtime.backends import NAMES
+
+    parser = argparse.ArgumentParser(
+        prog="fmmp-run",
+        description="Find the keypoints of an annotated example in other images. Writes a picture and a JSON "
+        "file for each query, and a sheet of all; results go to stdout, progress to stderr.",
+        epilog='An annotation is {"keypoints": [[x, y] or [x, y, v], ...], "links": [[i, j], ...], "box": '
+        '[x, y, w, h], "names": [...]}, in pixels, where only keypoints must be there; or a COCO or MP-100 '
+        "file, with #ID behind its name if the image has several annotations.",
+    )
+    parser.add_argument("bundle", type=Path, help="folder that fmmp-export wrote")
+    parser.add_argument(
+        "--support", type=Path, nargs="+", required=True, metavar="IMAGE", help="annotated example"
+    )
+    parser.add_argument(
+        "--annotation", nargs="+", required=True, metavar="JSON", help="its keypoints; see below"
+    )
+    parser.add_argument(
+        "--query", nargs="+", required=True, metavar="FILE", help="images, videos, or a camera as camera:0"
+    )
+    parser.add_argument(
+        "-o", "--out", dest="output", type=Path, required=True, metavar="DIR", help="for the results"
+    )
+    parser.add_argument(
+        "--box",
+        type=float,
+        nargs=4,
+        metavar=("X", "Y", "W", "H"),
+        help="where the object is in every query, pixels (default: the whole image)",
+    )
+    parser.add_argument("--frames", type=_positive, metavar="N", help="stop a video or camera after N frames")
+    parser.add_argument("--backend", default="auto", choices=("auto", *NAMES), help="(default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON, one line a query")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

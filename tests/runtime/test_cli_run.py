@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fmmp-run`: results, names, exit codes, and what it says when something is wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fmmp_runtime import cli_run, read_image
+from fmmp_runtime.image import write_image
+from fmmp_runtime.video import VideoReader, VideoWriter
+from tests.runtime.fake_bundle import copy_bundle
+
+SQUARE = [[30.0, 20.0], [100.0, 25.0], [95.0, 70.0], [40.0, 60.0]]
+BOX = [20.0, 10.0, 91.0, 71.0]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A support with its annotation, two queries, and a place for results."""
+    picture = np.full((90, 140, 3), 102, np.uint8)
+    for name in ("support.png", "a.png", "b.jpg"):
+        write_image(tmp_path / name, picture)
+    annotation = {
+        "keypoints": SQUARE,
+        "links": [[0, 1], [1, 2], [2, 3]],
+        "box": BOX,
+        "names": ["a", "b", "c", "d"],
+    }
+    (tmp_path / "support.json").write_text(json.dumps(annotation))
+    return tmp_path
+
+
+def _arguments(bundle: Path, folder: Path, queries: Sequence[str] = ("a.png", "b.jpg")) -> list[str]:
+    paths = [q if q.startswith("camera:") else str(folder / q) for q in queries]
+    support, annotation = folder / "support.png", folder / "support.json"
+    return [
+        *(str(bundle), "--support", str(support), "--annotation", str(annotation)),
+        *("--query", *paths, "--out", str(folder / "out"), "--box", *map(str, BOX)),
+    ]
+
+
+def _fails(arguments: list[str], capsys: pytest.CaptureFixture[str], code: int = 1) -> str:
+    """The message of a run that must end with this code."""
+    try:
+        ended = cli_run.main(arguments)
+    except SystemExit as error:
+        ended = int(error.code or 0)
+    said = capsys.readouterr().err
+    assert ended == code, said
+    return said
+
+
+def test_pictures_and_json(bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli_run.main(_arguments(bundle, folder)) == 0
+    out = folder / "out"
+    assert sorted(p.name for p in out.iterdir()) == [
+        "a-pose.jpg",
+        "a-pose.json",
+        "b-pose.jpg",
+        "b-pose.json",
+        "sheet-pose.jpg",
+        "support-support-pose.jpg",
+    ]
+    result = json.loads((out / "a-pose.json").read_text())
+    np.testing.assert_allclose(result["keypoints"], SQUARE, rtol=0, atol=0.0051)  # written with two decimals
+    # 102 / 255, over the 90 of 112.5 rows of the crop that lie in the image; its border falls between pixels
+    np.testing.assert_allclose(result["score"], [0.32] * 4, rtol=0, atol=0.4 / 64)
+    assert result["known"] == [True] * 4
+    assert result["links"] == [[0, 1], [1, 2], [2, 3]]
+    assert result["box"] == [20, 10, 90, 70]
+    assert result["names"] == ["a", "b", "c", "d"]
+    assert result["query"] == str(folder / "a.png")
+    assert result["milliseconds"] > 0
+    picture = read_image(out / "a-pose.jpg")
+    assert picture.shape == (90, 140, 3)
+    assert (np.abs(picture.astype(int) - 102).max(2) > 40).any()
+    said = capsys.readouterr()
+    assert said.out.count(" ms a frame, mean score ") == 2
+    assert "ONNX Runtime" in said.err
+
+
+def test_json_on_stdout(bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli_run.main([*_arguments(bundle, folder), "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["query"] for line in lines] == [str(folder / "a.png"), str(folder / "b.jpg")]
+    assert lines[0] == json.loads((folder / "out" / "a-pose.json").read_text())
+
+
+def test_whole_image_and_a_tree_are_assumed_and_said(
+    bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "support.json").write_text(json.dumps({"keypoints": SQUARE}))
+    assert cli_run.main(_arguments(bundle, folder, ["a.png"])[:-5]) == 0
+    result = json.loads((folder / "out" / "a-pose.json").read_text())
+    assert result["box"] == [0, 0, 139, 89]
+    assert result["links"] == [[0, 3], [1, 2], [2, 3]]
+    assert "names" not in result
+    assert "no links given: joined the keypoints by the shortest tree" in capsys.readouterr().err
+
+
+def test_queries_of_one_name_and_no_input_is_overwritten(bundle: Path, folder: Path) -> None:
+    (folder / "more").mkdir()
+    write_image(folder / "more" / "a.png", np.zeros((50, 60, 3), np.uint8))
+    before = (folder / "a.png").read_bytes()
+    arguments = _arguments(bundle, folder, ["a.png", "more/a.png"])[:-5]
+    arguments[arguments.index("--out") + 1] = str(folder)
+    assert cli_run.main(arguments) == 0
+    assert (folder / "a.png").read_bytes() == before
+    assert read_image(folder / "a-pose.jpg").shape == (90, 140, 3)
+    assert read_image(folder / "a-pose-2.jpg").shape == (50, 60, 3)
+
+
+def test_several_supports_and_a_coco_file(three_shot_bundle: Path, folder: Path) -> None:
+    write_image(folder / "second.png", np.full((90, 140, 3), 50, np.uint8))
+    flat = [value for x, y in SQUARE for value in (x, y, 2)]
+    coco = {
+        "images": [{"id": n, "file_name": name} for n, name in enumerate(["support.png", "second.png"])],
+        "annotations": [
+            {"id": n, "image_id": n, "category_id": 1, "keypoints": flat, "bbox": [20, 10, 91, 71]}
+            for n in range(2)
+        ],
+        "categories": [{"id": 1, "name": "square", "keypoints": [], "skeleton": [[0, 1], [1, 2], [2, 1]]}],
+    }
+    (folder / "coco.json").write_text(json.dumps(coco))
+    arguments = _arguments(three_shot_bundle, folder, ["a.png"])
+    arguments[2:5] = [arguments[2], str(folder / "second.png"), "--annotation", str(folder / "coco.json")]
+    assert cli_run.main(arguments) == 0
+    result = json.loads((folder / "out" / "a-pose.json").read_text())
+    np.testing.assert_allclose(result["keypoints"], SQUARE, rtol=0, atol=0.0051)
+    assert result["links"] == [[0, 1], [1, 2]]
+    assert (folder / "out" / "support-second-pose.jpg").exists()
+
+
+def test_video(bundle: Path, folder: Path) -> None:
+    with VideoWriter(folder / "v.mp4", 10) as writer:
+        for _ in range(4):
+            writer.write(np.full((96, 144, 3), 90, np.uint8))
+    assert cli_run.main([*_arguments(bundle, folder, ["v.mp4", "a.png"]), "--frames", "3"]) == 0
+    result = json.loads((folder / "out" / "v-pose.json").read_text())
+    assert len(result["frames"]) == 3
+    np.testing.assert_allclose(result["frames"][2]["keypoints"], SQUARE, rtol=0, atol=0.0051)
+    frames = list(VideoReader(str(folder / "out" / "v-pose.mp4")))
+    assert len(frames) == 3
+    assert (np.abs(frames[0].astype(int) - 90).max(2) > 40).any()
+
+
+def test_one_broken_query_does_not_stop_the_others(
+    bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "empty.png").touch()
+    (folder / "text.mp4").write_text("text")
+    said = _fails(_arguments(bundle, folder, ["empty.png", "nowhere.png", "text.mp4", "a.png"]), capsys)
+    assert "empty.png is empty (0 bytes)" in said
+    assert "No such file or directory" in said
+    assert "text.mp4 gives no pictures" in said
+    assert (folder / "out" / "a-pose.json").exists()
+    assert (folder / "out" / "sheet-pose.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--support", "nowhere.png", "No such file or directory"),
+        ("--annotation", "nowhere.json", "No such file or directory"),
+        ("--annotation", "a.png", "is not JSON"),
+        ("--out", "a.png", "--out must be a folder, but .*a.png is a file"),
+        ("--out", "a.png/below", "Not a directory"),
+    ],
+)
+def test_nothing_is_done_with_a_wrong_path(
+    bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, says: str
+) -> None:
+    arguments = _arguments(bundle, folder)
+    arguments[arguments.index(option) + 1] = str(folder / value)
+    said = _fails(arguments, capsys)
+    assert says.split(".*")[0] in said
+    assert says.split(".*")[-1] in said
+    assert len(said.strip().splitlines()) <= 2  # what runs, and the fault
+    assert not list((folder / "out").glob("*-pose*"))
+
+
+@pytest.mark.parametrize(
+    ("annotation", "says"),
+    [
+        ({"keypoints": [[5, 5]] * 13}, "13 keypoints do not fit: this model takes 12"),
+        ({"keypoints": [[float("nan"), 1]]}, "keypoint 0 is not finite"),
+        ({"keypoints": SQUARE, "links": [[0, 9]]}, "is out of range: keypoints are 0 to 3"),
+        ({"keypoints": SQUARE, "links": [[0, 1], [1, 0]]}, "is there twice"),
+        ({"keypoints": SQUARE, "links": [[2, 2]]}, "joins a keypoint to itself"),
+        ({"keypoints": [[5, 5, 0], [6, 6, 0]]}, "none of 2 keypoints is visible"),
+        ({"keypoints": [[5, 500]]}, "lies outside the 140 x 90 image"),
+        ({"keypoints": SQUARE, "box": [900, 0, 5, 5]}, "lies outside the 140 x 90 image"),
+        ({"points": SQUARE}, "unknown key 'points'"),
+    ],
+)
+def test_bad_annotation(
+    bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str], annotation: dict[str, object], says: str
+) -> None:
+    (folder / "support.json").write_text(json.dumps(annotation))
+    assert says in _fails(_arguments(bundle, folder), capsys)
+
+
+def test_bad_box(bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*_arguments(bundle, folder)[:-4], "500", "0", "20", "20"]
+    assert "a.png: box [500.0, 0.0, 20.0, 20.0]" in _fails(arguments, capsys)
+
+
+def test_changed_bundle(bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = copy_bundle(bundle, folder / "bundle")
+    with (copy / "query.bin").open("r+b") as file:
+        file.write(b"\xff")
+    assert "query.bin has changed since its export" in _fails(_arguments(copy, folder), capsys)
+    assert "no bundle at" in _fails(_arguments(folder / "nothing", folder), capsys)
+
+
+def test_folder_that_cannot_be_written(
+    bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = _arguments(bundle, folder)
+    arguments[arguments.index("--out") + 1] = "/proc/fmmp"  # nobody, not even root, may write there
+    assert "/proc/fmmp" in _fails(arguments, capsys)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda a: [*a[:-5], "--frames", "0"],
+        lambda a: a[:-1],
+        lambda a: [*a, "--backend", "abacus"],
+        lambda a: [*a, "--annotation", "a.json", "b.json"],
+        lambda a: a[1:],
+        lambda a: [*a, "--wrong"],
+    ],
+)
+def test_wrong_arguments(
+    bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str], change: object
+) -> None:
+    assert callable(change)
+    assert "usage: fmmp-run" in _fails(change(_arguments(bundle, folder)), capsys, code=2)
+
+
+def test_stopped_video_keeps_what_it_has(bundle: Path, folder: Path) -> None:
+    """Ctrl-C is how a camera is ended: the frames so far become the result."""
+    with VideoWriter(folder / "v.mp4", 25) as writer:
+        for _ in range(3000):
+            writer.write(np.full((96, 144, 3), 90, np.uint8))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fmmp_runtime.cli_run", *_arguments(bundle, folder, ["v.mp4"])],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
+    )
+    assert process.stderr
+    while "frames" not in process.stderr.readline():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=30)[1]
+    assert process.returncode == 0, said
+    assert "stopped after" in said
+    count = len(json.loads((folder / "out" / "v-pose.json").read_text())["frames"])
+    assert 100 <= count < 3000
+    assert len(list(VideoReader(str(folder / "out" / "v-pose.mp4")))) == count
