@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <NvInferRuntime.h>
+
+#include <string>
+
+#include "cuda_ms_deform_attn.h"
+
+/// What TensorRT calls the operator and its tensors, and which types they may have.
+namespace fmmp::tensorrt {
+
+inline constexpr char const* kPluginName = "MultiScaleDeformableAttention";
+inline constexpr char const* kPluginVersion = "1";
+inline constexpr char const* kPluginNamespace = "";
+
+enum Tensor : int32_t {
+    kValue,
+    kSpatialShapes,
+    kLevelStartIndex,
+    kSamplingLocations,
+    kAttentionWeights,
+    kNumInputs,
+    kOutput = kNumInputs,
+    kNumTensors,
+};
+inline constexpr int32_t kNumOutputs = 1;
+inline constexpr char const* kTensorNames[kNumTensors] = {
+    "value", "spatial_shapes", "level_start_index", "sampling_locations", "attention_weights", "output"};
+
+/// Optional field: height and width of each level. With it the sizes are checked when the engine is built and
+/// travel with each launch; without it the kernel reads them from the two input tensors.
+inline constexpr char const* kLevelSizes = "level_sizes";
+
+char const* type_name(nvinfer1::DataType type);
+
+/// Whether tensor `position` may have its type, given the types before it.
+bool type_fits(int32_t position, nvinfer1::DataType const* types);
+
+/// Empty when the first `count` tensors have types that go together, else one sentence.
+std::string check_types(nvinfer1::DataType const* types, int32_t count);
+
+/// The kernel's word for a type that `type_fits` has let through.
+CudaStorage storage(nvinfer1::DataType type);
+
+}  // namespace fmmp::tensorrt
