@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from fmmp_train.data.synthetic.textures import FIELD, Image, natural_colour, ramp
+from fmmp_train.data.synthetic.textures import FIELD, Image, colourise, natural_colour, ramp
 
 SIDE = 384  # pixels of a stored background
 _COUNT = 56
@@ -36,27 +36,37 @@ def _surface(fields: Sequence[Image], rng: np.random.Generator) -> Image:
     shades = [base * (1 - contrast), base, base + (255 - base) * contrast * 0.6]
     if rng.random() < 0.25:
         shades.append(natural_colour(rng))
-    surface: Image = ramp(np.stack(shades), 0.0)[field]
-    return surface
+    return colourise(field, ramp(np.stack(shades), 0.0))
 
 
 def _scene(fields: Sequence[Image], rng: np.random.Generator) -> Image:
     """A wall or sky, often a ground below a horizon, and things standing about, more or less out of focus."""
     scene = _surface(fields, rng)
     if rng.random() < 0.2:  # plain studio background
-        scene = cv2.GaussianBlur(scene, (0, 0), 30)
+        scene = _soften(scene, 30)
     if rng.random() < 0.6:
         ground = _surface(fields, rng)
         y0, y1 = SIDE * rng.uniform(0.3, 0.85) + rng.normal(0, 12, 2)
         mask = np.zeros((SIDE, SIDE), np.uint8)
         cv2.fillPoly(mask, [np.array([[0, y0], [SIDE, y1], [SIDE, SIDE], [0, SIDE]], np.int32)], 255)
-        mask = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.6, 6)))
+        mask = _soften(mask, rng.uniform(0.6, 6))
         scene = _mix(scene, ground, mask)
     for _ in range(int(rng.integers(0, 14))):
         scene = _mix(scene, _surface(fields, rng), _thing_mask(rng))
     if rng.random() < 0.65:
-        scene = cv2.GaussianBlur(scene, (0, 0), float(rng.uniform(0.5, 4.5)))
+        scene = _soften(scene, rng.uniform(0.5, 4.5))
     return np.asarray(scene, np.uint8)
+
+
+def _soften(image: Image, sigma: float) -> Image:
+    """Gaussian blur of `sigma` pixels, made on a smaller picture where that shows no difference."""
+    side = min(SIDE, max(12, round(SIDE * 1.5 / sigma)))
+    if side < SIDE:
+        image = np.asarray(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+    image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma * side / SIDE), np.uint8)
+    if side < SIDE:
+        image = np.asarray(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return image
 
 
 def _mix(below: Image, above: Image, mask: Image) -> Image:
@@ -87,7 +97,7 @@ def _thing_mask(rng: np.random.Generator) -> Image:
         blot = centre + radius[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
         cv2.fillPoly(mask, [blot.astype(np.int32)], 255, cv2.LINE_AA)
     if rng.random() < 0.3:
-        mask = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(1, 6)))
+        mask = _soften(mask, rng.uniform(1, 6))
     return np.asarray(mask, np.uint8)
 
 

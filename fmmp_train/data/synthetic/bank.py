@@ -15,11 +15,14 @@ from fmmp_train.data.synthetic.textures import (
     Array,
     Image,
     Texture,
+    colourise,
     make_fields,
     natural_colour,
     normalise,
 )
 
+SCRAP = (96, 96)  # height, width of a piece
+_NUM_SCRAPS = 256
 _MARGIN = 128  # wrapped border of a field, so that a patch is one slice
 
 
@@ -31,6 +34,8 @@ class TextureBank:
         photographs: RGB uint8 images (H, W, 3) that join both; none are needed.
     """
 
+    GRAIN_SPREAD = 30.0  # standard deviation of the stored grain, around 128
+
     def __init__(self, seed: int = 0, photographs: Sequence[Image] = ()) -> None:
         rng = np.random.default_rng((seed, 0x7E87))
         fields = make_fields(rng)
@@ -41,14 +46,19 @@ class TextureBank:
         self.fields = [np.pad(field, ((0, _MARGIN), (0, _MARGIN)), mode="wrap") for field in fields]
         self.backdrops = make_backdrops(fields, self.photographs, rng)
         # Grain of a sensor, correlated a little as demosaicing leaves it; sliced by the painter.
-        grain = cv2.GaussianBlur(rng.normal(0, 1, (320, 320, 3)).astype(np.float32), (0, 0), 0.6)
-        self.grain = (grain / grain.std()).astype(np.float32)
+        grain = cv2.GaussianBlur(rng.normal(0, 1, (320, 320, 3)), (0, 0), 0.6)
+        self.grain = np.clip(128 + grain / grain.std() * self.GRAIN_SPREAD, 0, 255).astype(np.uint8)
+        # Coloured pieces for what lies around an object.
+        self.scraps: list[Image] = []
+        for _ in range(_NUM_SCRAPS):
+            texture = self.draw_texture(rng)
+            self.scraps.append(self.patch(texture, texture.recoloured(rng, np.ones(3)), rng, *SCRAP))
 
     def patch(self, texture: Texture, lut: Image, rng: np.random.Generator, height: int, width: int) -> Image:
         """RGB (height, width, 3): a random place of the texture's field, coloured by `lut`."""
         y, x = rng.integers(0, FIELD + _MARGIN - height), rng.integers(0, FIELD + _MARGIN - width)
-        patch: Image = lut[self.fields[texture.field][y : y + height, x : x + width]]
-        return patch
+        field = self.fields[texture.field][y : y + height, x : x + width]
+        return colourise(field, lut)
 
     def draw_texture(
         self, rng: np.random.Generator, colour: Array | None = None, freedom: float = 0.0

@@ -58,7 +58,8 @@ class SyntheticCategory:
         self._pose_spread = float(rng.uniform(0.5, 1.1))
         self._sway = float(rng.choice([0.0, rng.uniform(0.005, 0.03)]))
         self._labels_hidden = bool(rng.random() < 0.7)  # annotators of most data sets guess hidden points
-        self._outlined = bool(rng.random() < 0.1)
+        self._outlined = bool(rng.random() < 0.08)
+        self._boxed = figure.boxed
 
     def render(
         self,
@@ -89,13 +90,16 @@ class SyntheticCategory:
         rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         posed = posed._replace(xy=posed.xy @ rotation.T)
         shapes = self._outliner.shapes(posed, light, contrast)
-        corners = np.concatenate([shape.polygon for shape in shapes])
+        corners = posed.xy[self._keypoints] if self._boxed else np.concatenate([s.polygon for s in shapes])
         low, high = corners.min(0), corners.max(0)
+        if self._boxed:
+            margin = (high - low).max() * 0.08
+            low, high = low - margin, high + margin
         zoom = scale * size / CROP_PADDING / max(float((high - low).max()), 1e-6)
         shift = size / 2 - zoom * (low + high) / 2 + rng.normal(0, 0.015 * size, 2)
 
         canvas = draw_backdrop(self.bank, rng, size)
-        owners = np.full((size, size), _NOBODY, np.uint8)
+        owners = None if self._labels_hidden else np.full((size, size), _NOBODY, np.uint8)
         low, high = low * zoom + shift, high * zoom + shift
         if not clean:
             self._surround(canvas, rng, low, high)
@@ -115,7 +119,7 @@ class SyntheticCategory:
     def _paint(
         self,
         canvas: Image,
-        owners: Image,
+        owners: Image | None,
         shapes: list[Shape],
         order: NDArray[np.int64],
         rng: np.random.Generator,
@@ -158,7 +162,7 @@ class SyntheticCategory:
         draw_clutter(canvas, None, 0, self.bank, rng, shapes)
 
     def _occlude(
-        self, canvas: Image, owners: Image, rng: np.random.Generator, low: Array, high: Array
+        self, canvas: Image, owners: Image | None, rng: np.random.Generator, low: Array, high: Array
     ) -> None:
         """One or two things before the object."""
         size = canvas.shape[0]
@@ -168,10 +172,10 @@ class SyntheticCategory:
         draw_clutter(canvas, owners, _OCCLUDER, self.bank, rng, shapes)
 
     def _visible(
-        self, keypoints: Array, depth: Array, part_depths: Array, owners: Image, size: int
+        self, keypoints: Array, depth: Array, part_depths: Array, owners: Image | None, size: int
     ) -> NDArray[np.bool_]:
         inside = ((keypoints >= 0) & (keypoints <= size - 1)).all(1)
-        if self._labels_hidden:
+        if owners is None:
             return inside
         x, y = np.rint(np.clip(keypoints, 0, size - 1)).astype(np.int64).T
         owner = owners[y, x].astype(np.int64)

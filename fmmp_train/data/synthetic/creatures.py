@@ -358,7 +358,7 @@ def tree(draft: Draft) -> None:
     palette = [draft.texture() for _ in range(int(rng.integers(3, 7)))]
     marks = [draft.plain(rng.uniform(10, 245, 3)) for _ in range(2)]
     symmetric = draft.chance(0.6)
-    swing = u(0.1, 0.5)
+    swing = u(0.05, 0.35)
     root = f.bone(-1, (0, 0, 0))
     body = f.blob(root, (0, 0, 0), (u(0.12, 0.35), u(0.15, 0.4), u(0.1, 0.25)), palette[0])
     open_ends = [(root, np.zeros(3), f.keypoint(body), u(0.05, 0.12))]

@@ -32,7 +32,7 @@ def face(draft: Draft) -> None:
     f.view = View(
         yaw=0, yaw_spread=u(0.1, 0.45), pitch=0, pitch_spread=u(0.08, 0.25), roll_spread=u(0.05, 0.3)
     )
-    animal = draft.chance(0.4)
+    animal, f.boxed = draft.chance(0.4), draft.chance(0.8)
     skin = draft.texture(draft.main_colour if animal else np.array([190, 145, 118]) * u(0.4, 1.25))
     hair, lips, white = draft.texture(), draft.plain((168, 84, 80)), draft.plain((232, 229, 222))
     iris, dark = draft.plain(rng.uniform(30, 150, 3)), draft.plain((18, 16, 18))
@@ -249,7 +249,7 @@ def face(draft: Draft) -> None:
 def hand(draft: Draft) -> None:
     """A hand, paw or claw: a palm and three to six fingers that bend."""
     f, u, rng = draft.figure, draft.u, draft.rng
-    yaw = 0.0 if draft.chance(0.6) else np.pi
+    yaw, f.boxed = 0.0 if draft.chance(0.6) else np.pi, draft.chance(0.6)
     f.view = View(
         yaw=yaw, yaw_spread=u(0.1, 0.6), pitch=u(-0.3, 0.3), pitch_spread=u(0.1, 0.4), roll_spread=u(0.1, 0.9)
     )

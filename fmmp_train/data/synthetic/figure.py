@@ -55,6 +55,7 @@ class Figure:
     """A category's geometry; build it with `bone`, `point`, the parts, `keypoint` and `link`, then `freeze`."""
 
     view: View = field(default_factory=View)
+    boxed: bool = False  # the box goes around the keypoints, not around all parts
     parents: list[int] = field(default_factory=list)
     origins: list[Point] = field(default_factory=list)  # of bones, rest coordinates
     swings: list[Point] = field(default_factory=list)  # spread of the three joint angles, rad

@@ -44,7 +44,7 @@ class Outliner:
         }
         self.radii = np.array([parts[i].size for i in self.by_kind["limb"]], float).reshape(-1, 4)
         self.plates = {
-            i: _plate_texels(rest[list(p.vertices)]) for i, p in enumerate(parts) if p.kind == "plate"
+            i: _plate_solver(rest[list(p.vertices)]) for i, p in enumerate(parts) if p.kind == "plate"
         }
 
     def shapes(self, posed: Posed, light: Array, contrast: float) -> list[Shape]:
@@ -109,7 +109,7 @@ class Outliner:
         polygon = posed.xy[ids]
         following = np.roll(polygon, -1, 0)
         area = float((polygon[:, 0] * following[:, 1] - polygon[:, 1] * following[:, 0]).sum())
-        texels, solve = self.plates[index]
+        solve = self.plates[index]
         texture_map = (solve @ polygon).T
         # How the plate is turned to the light: its slope in depth along the light's direction.
         slope = solve @ np.column_stack([polygon @ light, posed.depth[ids]])
@@ -130,15 +130,16 @@ def _ellipses(centres: Array, axes: Array) -> list[Shape]:
     return [Shape(p, m, True, 1.0) for p, m in zip(polygons, maps, strict=True)]
 
 
-def _plate_texels(corners: Array) -> tuple[Array, Array]:
-    """Texel coordinates (n, 2) of a plate's corners at rest, and the least-squares map from them (3, n)."""
+def _plate_solver(corners: Array) -> Array:
+    """(3, n): times the corners of a posed plate it gives the least-squares affine map from texels to them."""
     centred = corners - corners.mean(0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     flat = centred @ axes[:2].T
-    size = max(float(np.abs(flat).max()), 1e-6)
-    texels = (flat / size * 0.5 + 0.5) * PLATE_PATCH[0]
-    solve = np.linalg.pinv(np.column_stack([texels, np.ones(len(texels))]))
-    return texels, solve
+    half = PLATE_PATCH[0] / 2
+    zoom = half / max(float(np.abs(flat).max()), 1e-6)
+    # The columns of `flat` are orthogonal and sum to zero, so that the normal equations are solved as they stand.
+    slopes = (flat / np.maximum((flat**2).sum(0), 1e-12) / zoom).T
+    return np.vstack([slopes, 1 / len(corners) - half * slopes.sum(0)])
 
 
 def _spline(polygon: Array, steps: int = 4) -> Array:

@@ -17,14 +17,16 @@ _INVERSE_255 = np.float32(1 / 255)
 def paint_polygon(canvas: Image, owners: Image | None, owner: int, shape: Shape, patch: Image) -> None:
     """Fill a shape with its patch (RGB texels); `owners` (H, W) remembers who was painted last at a pixel."""
     height, width = canvas.shape[:2]
-    x0, y0 = (int(v) for v in np.maximum(np.floor(shape.polygon.min(0)) - 1, 0))
-    x1, y1 = (int(v) for v in np.minimum(np.ceil(shape.polygon.max(0)) + 2, (width, height)))
+    polygon = np.rint(shape.polygon * (1 << _SHIFT)).astype(np.int32)
+    x, y, w, h = cv2.boundingRect(polygon)
+    x0, y0 = max((x >> _SHIFT) - 1, 0), max((y >> _SHIFT) - 1, 0)
+    x1, y1 = min(((x + w) >> _SHIFT) + 2, width), min(((y + h) >> _SHIFT) + 2, height)
     if x1 <= x0 or y1 <= y0:
         return
     matrix = shape.texture_map.copy()
-    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:, :2])) < 1e-6:
+    if not abs(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]) > 1e-6:
         return  # seen edge on
-    polygon = np.rint((shape.polygon - (x0, y0)) * (1 << _SHIFT)).astype(np.int32)
+    polygon -= np.array([x0 << _SHIFT, y0 << _SHIFT], np.int32)
     mask = np.zeros((y1 - y0, x1 - x0), np.uint8)
     cv2.fillPoly(mask, [polygon], 255, cv2.LINE_AA, _SHIFT)
     matrix[:, 2] -= (x0, y0)
@@ -37,7 +39,7 @@ def paint_polygon(canvas: Image, owners: Image | None, owner: int, shape: Shape,
     weight = mask * _INVERSE_255
     region[:] = cv2.blendLinear(texture, region, weight, 1 - weight)
     if owners is not None:
-        owners[y0:y1, x0:x1][mask > 127] = owner
+        cv2.fillPoly(owners[y0:y1, x0:x1], [polygon], owner, cv2.LINE_8, _SHIFT)
 
 
 def paint_line(canvas: Image, points: Array, colour: Array, width: float, closed: bool = False) -> None:

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from fmmp_train.data.synthetic.backdrops import SIDE
-from fmmp_train.data.synthetic.bank import TextureBank
-from fmmp_train.data.synthetic.outlines import PLATE_PATCH, Shape
+from fmmp_train.data.synthetic.bank import SCRAP, TextureBank
+from fmmp_train.data.synthetic.outlines import Shape
 from fmmp_train.data.synthetic.paint import paint_polygon
 from fmmp_train.data.synthetic.textures import Array, Image
 
@@ -25,9 +25,9 @@ def draw_backdrop(bank: TextureBank, rng: np.random.Generator, size: int) -> Ima
     backdrop = cv2.warpAffine(
         scene, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
-    gain = rng.uniform(0.6, 1.3) * np.exp(rng.normal(0, 0.08, 3))
+    gain = rng.uniform(0.6, 1.25) * np.exp(rng.normal(0, 0.08, 3))
     mixing = np.diag(gain)
-    if rng.random() < 0.25:  # other hues of the same scene
+    if rng.random() < 0.12:  # other hues of the same scene
         mixing = mixing[rng.permutation(3)]
     return np.asarray(cv2.transform(backdrop, mixing), np.uint8)
 
@@ -42,10 +42,9 @@ def draw_clutter(
 ) -> None:
     """Paint textured polygons (n, 2), in pixels."""
     for polygon in shapes:
-        texture = bank.draw_texture(rng)
-        patch = bank.patch(texture, texture.recoloured(rng, np.ones(3)), rng, *PLATE_PATCH)
+        patch = bank.scraps[rng.integers(len(bank.scraps))]
         low, high = polygon.min(0), polygon.max(0)
-        scale = max(float((high - low).max()), 1.0) / PLATE_PATCH[0]
+        scale = max(float((high - low).max()), 1.0) / SCRAP[0]
         texture_map = np.array([[scale, 0, low[0]], [0, scale, low[1]]])
         paint_polygon(canvas, owners, owner, Shape(polygon, texture_map, True, 1.0), patch)
 
@@ -72,14 +71,17 @@ def light_up(canvas: Image, bank: TextureBank, rng: np.random.Generator) -> Imag
     size = canvas.shape[0]
     if rng.random() < 0.6:  # light that falls off across the picture, or dappled shade
         grid = int(rng.choice([2, 2, 3, 5]))
-        field = np.exp(rng.normal(0, 0.28, (grid, grid))).astype(np.float32)
-        lit = cv2.resize(field, (size, size), interpolation=cv2.INTER_CUBIC)
-        canvas = np.asarray(cv2.multiply(canvas, cv2.merge([lit, lit, lit]), dtype=cv2.CV_8U), np.uint8)
-    gain = rng.uniform(0.6, 1.35) * np.exp(rng.normal(0, 0.05, 3))
-    grey = rng.uniform(0, 1) if rng.random() < 0.1 else rng.uniform(-0.15, 0.25)  # below 0: more saturated
+        field = (110 * np.exp(rng.normal(-0.03, 0.22, (grid, grid)))).clip(0, 255).astype(np.uint8)
+        lit = cv2.resize(cv2.merge([field] * 3), (size, size), interpolation=cv2.INTER_CUBIC)
+        canvas = np.asarray(cv2.multiply(canvas, lit, scale=1 / 110), np.uint8)
+    gain = rng.uniform(0.6, 1.2) * np.exp(rng.normal(0, 0.05, 3))
+    grey = rng.uniform(0, 1) if rng.random() < 0.1 else rng.uniform(-0.1, 0.35)  # below 0: more saturated
     mixing = np.diag(gain * (1 - grey)) + np.outer(gain, [0.3, 0.59, 0.11]) * grey
     offset = (1 - gain.mean()) * rng.uniform(0, 90)
     canvas = np.asarray(cv2.transform(canvas, np.column_stack([mixing, np.full(3, offset)])), np.uint8)
+    if rng.random() < 0.12:  # the crop reaches beyond the photograph: black there
+        side, depth = rng.integers(4), int(size * rng.uniform(0.02, 0.12))
+        np.rot90(canvas, side)[:depth] = 0
     draw = rng.random()
     if draw < 0.3:
         canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), float(rng.uniform(0.4, 1.4))), np.uint8)
@@ -92,9 +94,8 @@ def light_up(canvas: Image, bank: TextureBank, rng: np.random.Generator) -> Imag
         grain = bank.grain[y : y + size, x : x + size]
         if grain.shape[:2] != (size, size):
             grain = cv2.resize(bank.grain, (size, size))
-        canvas = np.asarray(
-            cv2.addWeighted(canvas, 1, grain, rng.uniform(1, 9), 0, dtype=cv2.CV_8U), np.uint8
-        )
+        strength = float(rng.uniform(1, 7)) / bank.GRAIN_SPREAD
+        canvas = np.asarray(cv2.addWeighted(canvas, 1, grain, strength, -128 * strength), np.uint8)
     if rng.random() < 0.25:
         _, data = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 90))])
         canvas = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)

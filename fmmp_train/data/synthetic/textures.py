@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -44,10 +45,11 @@ _COLOURS = np.array(
 
 def natural_colour(rng: np.random.Generator) -> Array:
     """One RGB colour (3,), 0 to 255: near a colour of fur, skin, cloth, paint, leaves or metal."""
-    if rng.random() < 0.12:  # anything, so that no colour is impossible
+    if rng.random() < 0.08:  # anything, so that no colour is impossible
         return rng.uniform(10, 245, 3)
-    colour = _COLOURS[rng.integers(len(_COLOURS))]
-    return np.clip(colour * rng.uniform(0.75, 1.25) + rng.normal(0, 12, 3), 6, 249)
+    colour = _COLOURS[rng.integers(len(_COLOURS))] * rng.uniform(0.75, 1.25) + rng.normal(0, 10, 3)
+    pale = rng.uniform(0, 0.6)  # most things are greyer than paint
+    return np.clip(colour * (1 - pale) + colour.mean() * pale, 6, 249)
 
 
 def normalise(field: Array) -> Image:
@@ -129,10 +131,25 @@ def ramp(colours: Array, sharpness: float) -> Image:
 
     Sharpness 0 blends evenly between neighbours; 1 leaves steps, as painted or printed patterns have.
     """
-    steps = np.linspace(0, len(colours) - 1, 256)
-    low = np.minimum(steps.astype(np.int64), len(colours) - 2)
-    part = np.clip((steps - low - 0.5) / max(1 - sharpness, 0.02) + 0.5, 0, 1)[:, None]
-    return np.clip(colours[low] * (1 - part) + colours[low + 1] * part, 0, 255).astype(np.uint8)
+    table: Image = np.clip(_ramp_weights(len(colours), sharpness) @ colours, 0, 255).astype(np.uint8)
+    return table
+
+
+def colourise(field: Image, table: Image) -> Image:
+    """Grey (H, W) -> RGB (H, W, 3) by a look-up table of `ramp`."""
+    return np.asarray(cv2.applyColorMap(field, table[:, None]), np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _ramp_weights(count: int, sharpness: float) -> Array:
+    """(256, count): the share of each colour in each entry."""
+    steps = np.linspace(0, count - 1, 256)
+    low = np.minimum(steps.astype(np.int64), count - 2)
+    part = np.clip((steps - low - 0.5) / max(1 - sharpness, 0.02) + 0.5, 0, 1)
+    weights = np.zeros((256, count))
+    weights[np.arange(256), low] = 1 - part
+    weights[np.arange(256), low + 1] = part
+    return weights
 
 
 @dataclass(frozen=True)
