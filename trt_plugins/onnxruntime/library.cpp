@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "op.h"
+
+#if defined(_WIN32)
+#define FMMP_EXPORT __declspec(dllexport)
+#else
+#define FMMP_EXPORT __attribute__((visibility("default")))
+#endif
+
+/// What SessionOptions.register_custom_ops_library calls. The operators live as long as the process: sessions
+/// keep pointers to them.
+extern "C" FMMP_EXPORT OrtStatus* ORT_API_CALL RegisterCustomOps(OrtSessionOptions* options,
+                                                                 OrtApiBase const* base)
+{
+    using namespace fmmp;
+    OrtApi const* const raw_api = base->GetApi(ort::kApiVersion);
+    if (!raw_api) {  // ONNX Runtime below 1.17; it has said so, but has given nothing to make a status with
+        return base->GetApi(1)->CreateStatus(ORT_NOT_IMPLEMENTED, "fmmp needs ONNX Runtime 1.17 or later");
+    }
+    ort::Api const api(raw_api);
+    return api.guard([&] {
+        static ort::Op const per_head(raw_api, "MultiScaleDeformableAttention", ValueForm::kPerHead);
+        static ort::Op const shared(raw_api, "SharedValueDeformableAttention", ValueForm::kShared);
+        OrtCustomOpDomain* domain = nullptr;
+        api.check(api->CreateCustomOpDomain(ort::kDomain, &domain));
+        ort::Owned<OrtCustomOpDomain> owner(domain, api->ReleaseCustomOpDomain);
+        api.check(api->CustomOpDomain_Add(domain, &per_head));
+        api.check(api->CustomOpDomain_Add(domain, &shared));
+        api.check(api->AddCustomOpDomain(options, domain));
+        static_cast<void>(owner.release());  // must outlive the options
+    });
+}
