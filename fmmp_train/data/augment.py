@@ -130,8 +130,8 @@ def occlude(view: View, rng: np.random.Generator, *, hide: bool) -> View:
     Args:
         view: a crop.
         rng: the only source of randomness.
-        hide: points under the patch become hidden (a support shows nothing there); otherwise they stay labelled,
-            as annotators guess what they don't see.
+        hide: points under the patch become hidden, as a support shows nothing there; otherwise they stay
+            labelled, as annotators guess what they don't see.
     """
     size = view.image.shape[0]
     w, h = (int(v) for v in rng.uniform(0.08, 0.3, 2) * size)

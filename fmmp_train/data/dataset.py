@@ -144,7 +144,7 @@ def _choose_keypoints(
 class Mixture:
     """An endless sequence of examples from several sources.
 
-    Example `index` is a pure function of (seed, index): any worker can make it, and a resumed run goes on with
+    Example `index` is a pure function of (seed, index): any worker can make it, and a resumed run continues
     the very same stream.
 
     Args:
@@ -179,7 +179,7 @@ class Mixture:
             if example is not None:
                 return example
         raise ValueError(
-            f"source {source.name!r}: in {_ATTEMPTS} draws no support shared a visible keypoint with its query"
+            f"source {source.name!r}: {_ATTEMPTS} draws, and no support shared a visible keypoint with its query"
         )
 
 
