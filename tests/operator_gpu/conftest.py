@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from fmmp_runtime.operators import library
 from tests.operator_gpu.driver import build_for_cpu
+from tests.operator_gpu.nvidia import FETCH
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +19,12 @@ def cpu_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("g++") is None:
         pytest.skip("needs a C++ compiler (g++) to run the kernel's source on the CPU")
     return build_for_cpu(tmp_path_factory.mktemp("kernel_on_cpu"))
+
+
+@pytest.fixture(scope="session")
+def plugin_library() -> Path:
+    """The TensorRT plugin of this installation; skips where it was left out of the build."""
+    try:
+        return library("tensorrt")
+    except FileNotFoundError as error:
+        pytest.skip(f"{error} (needs nvcc, and TensorRT's headers: run `{FETCH} headers`)")
