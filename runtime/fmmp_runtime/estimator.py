@@ -184,9 +184,8 @@ class PoseEstimator:
     def _blank(self) -> dict[str, NDArray[Any]]:
         """Inputs of the support graph in which every shot is black and shows no keypoint."""
         tensors = {t.name: np.zeros(t.shape, t.dtype) for t in self.model.graphs["support"].inputs}
-        tensors["reference_index"][:] = np.arange(self.model.keypoints)[
-            :, None
-        ]  # each keypoint reads around itself
+        own = np.arange(self.model.keypoints)[:, None]
+        tensors["reference_index"][:] = own  # each keypoint reads around itself
         return tensors
 
 

@@ -13,15 +13,15 @@ from onnx import helper, numpy_helper
 from fmmp_runtime.bundle import GraphSpec, Model, ScoreSpec, SourceSpec, TensorSpec
 from fmmp_runtime.files import sha256
 
-KEYPOINTS, HEADS, LAYERS, SIZE = 12, 3, 2, 64
+KEYPOINTS, HEADS, LAYERS, SIZE, PADDING = 12, 3, 2, 64, 1.2
 KINDS = {"uint8": Type.UINT8, "float32": Type.FLOAT, "bool": Type.BOOL, "int64": Type.INT64}
 
 
 def write_bundle(folder: Path, shots: int = 1, *, name: str = "fake", nan: bool = False) -> Path:
     """Write a bundle with K = 12, crops of 64 pixels and two layers, of which the first answers 0.
 
-    points[-1] is the mean of the support keypoints over the shots that show them, the score is the mean
-    brightness of the query times the share of such shots. `nan` makes all points NaN.
+    points[-1] is the mean of the support keypoints over the shots that show them, every score is the mean
+    brightness of the query. `nan` makes all points NaN.
     """
     folder.mkdir(parents=True)
     support_inputs = [
@@ -52,6 +52,7 @@ def write_bundle(folder: Path, shots: int = 1, *, name: str = "fake", nan: bool 
         "last_axis": np.array([-1]),
         "pixel_axes": np.array([1, 2, 3]),
         "first_axis": np.array([0]),
+        "score_shape": np.array([1, KEYPOINTS]),
         "white": np.full((1,), 255, np.float32),
         "offset": np.full((1, KEYPOINTS, 2), np.nan if nan else 0, np.float32),
     }
@@ -85,7 +86,7 @@ def _model(folder: Path, name: str, shots: int, graphs: dict[str, Any]) -> Model
         shots=shots,
         batch=1,
         image_size=SIZE,
-        crop_padding=1.25,
+        crop_padding=PADDING,
         mean=[0.485, 0.456, 0.406],
         std=[0.229, 0.224, 0.225],
         precision="fp32",
@@ -124,9 +125,7 @@ def _query_nodes() -> list[onnx.NodeProto]:
         node("Cast", ["query"], ["pixels"], to=Type.FLOAT),
         node("ReduceMean", ["pixels", "pixel_axes"], ["mean_pixel"], keepdims=0),
         node("Div", ["mean_pixel", "white"], ["brightness"]),
-        node("Cast", ["state_visible"], ["counts"], to=Type.FLOAT),
-        node("ReduceMean", ["counts", "shot_axis"], ["share"], keepdims=0),
-        node("Mul", ["share", "brightness"], ["score"]),
+        node("Expand", ["brightness", "score_shape"], ["score"]),
     ]
 
 

@@ -71,8 +71,8 @@ def test_pictures_and_json(bundle: Path, folder: Path, capsys: pytest.CaptureFix
     ]
     result = json.loads((out / "a-pose.json").read_text())
     np.testing.assert_allclose(result["keypoints"], SQUARE, rtol=0, atol=0.0051)  # written with two decimals
-    # 102 / 255, over the 90 of 112.5 rows of the crop that lie in the image; its border falls between pixels
-    np.testing.assert_allclose(result["score"], [0.32] * 4, rtol=0, atol=0.4 / 64)
+    # 102 / 255, over the 90 of 108 rows of the crop that lie in the image; its border falls between pixels
+    np.testing.assert_allclose(result["score"], [0.4 * 90 / 108] * 4, rtol=0, atol=0.4 / 64)
     assert result["known"] == [True] * 4
     assert result["links"] == [[0, 1], [1, 2], [2, 3]]
     assert result["box"] == [20, 10, 90, 70]

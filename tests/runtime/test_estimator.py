@@ -16,7 +16,7 @@ from fmmp_runtime import Pose, PoseEstimator, Support
 from fmmp_runtime.backends import BackendError
 from fmmp_runtime.image import ImageError
 from fmmp_runtime.pose import BoxError, KeypointError, LinkError, pad_keypoints, reference_index
-from tests.runtime.fake_bundle import HEADS, KEYPOINTS, SIZE, write_bundle
+from tests.runtime.fake_bundle import HEADS, KEYPOINTS, PADDING, SIZE, write_bundle
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (90, 140, 3), dtype=np.uint8)  # height and width differ
 POINTS = np.array([[30.0, 20.0], [100.0, 25.0], [95.0, 70.0], [40.0, 60.0]])
@@ -78,7 +78,7 @@ def test_whole_image_without_a_box(estimator: PoseEstimator) -> None:
 
 def test_support_graph_sees_crop_padding_and_structure(estimator: PoseEstimator) -> None:
     state = estimator.remember([replace(SUPPORT, visible=[True, False, True, True])])
-    side = 90 * 1.25
+    side = 90 * PADDING
     crop_points = (POINTS - [65, 45]) / side + 0.5
     padded, shown, chains = pad_keypoints(crop_points, [True, False, True, True], LINKS, KEYPOINTS)
     np.testing.assert_array_equal(state.tensors["state_visible"][0, 0], shown)
@@ -105,20 +105,20 @@ def test_score_comes_from_the_graph_and_is_zero_for_the_unknown(estimator: PoseE
 def test_support_box_around_the_points(estimator: PoseEstimator) -> None:
     """Extent 70 x 50 from (30, 20), a tenth of 70 on every side; the crop's middle is that of the extent."""
     state = estimator.remember([replace(SUPPORT, box=None)])
-    expected = (POINTS - [65, 45]) / (84 * 1.25) + 0.5
+    expected = (POINTS - [65, 45]) / (84 * PADDING) + 0.5
     np.testing.assert_allclose(state.tensors["state_mean"][0, :4], expected, rtol=0, atol=1e-6)
 
 
 def test_margin_ends_at_the_border(estimator: PoseEstimator) -> None:
     points = POINTS - [29, 19]  # from (1, 1): the margin of 7 is cut to 1
     state = estimator.remember([replace(SUPPORT, keypoints=points, box=None)])
-    expected = (points - [39, 29]) / (78 * 1.25) + 0.5  # box from 0 to 78 and 0 to 58
+    expected = (points - [39, 29]) / (78 * PADDING) + 0.5  # box from 0 to 78 and 0 to 58
     np.testing.assert_allclose(state.tensors["state_mean"][0, :4], expected, rtol=0, atol=1e-6)
 
 
 def test_one_point_looks_at_the_whole_support(estimator: PoseEstimator) -> None:
     state = estimator.remember([Support(IMAGE, [[30, 20]])])
-    expected = (np.array([30, 20]) - [69.5, 44.5]) / (139 * 1.25) + 0.5
+    expected = (np.array([30, 20]) - [69.5, 44.5]) / (139 * PADDING) + 0.5
     np.testing.assert_allclose(state.tensors["state_mean"][0, 0], expected, rtol=0, atol=1e-6)
     assert state.links.shape == (0, 2)
 

@@ -53,13 +53,13 @@ def test_transparency_is_laid_over_white(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shape", [(4,), (4, 3), (4, 4)])
 def test_sixteen_bits(tmp_path: Path, shape: tuple[int, ...]) -> None:
-    pixels = np.array([0, 257 * 77, 257 * 77 + 128, 65535], np.uint16)  # 77.498: rounds down
+    pixels = np.array([0, 257 * 77 + 128, 257 * 77 + 129, 65535], np.uint16)  # 77.498, 77.502
     if len(shape) == 2:
         pixels = np.repeat(pixels[:, None], shape[1], 1)
         pixels[:, 3:] = 65535  # opaque
     read = read_image(_save(tmp_path / "a.png", pixels[None]))
     assert read.dtype == np.uint8
-    assert read[0].tolist() == [[0] * 3, [77] * 3, [77] * 3, [255] * 3]
+    assert read[0].tolist() == [[0] * 3, [77] * 3, [78] * 3, [255] * 3]
 
 
 def test_orientation_of_a_camera_is_applied(tmp_path: Path) -> None:
