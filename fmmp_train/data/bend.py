@@ -67,8 +67,8 @@ def draw_bend(
         centre: (2,) middle of what the view shows, source pixels.
         side: length of what it shows, source pixels.
         size: pixels of the view a side.
-        strength: 0 is a similarity; 1 shears, foreshortens and bends it about as much as two photographs of one
-            thing differ.
+        strength: 0 is a similarity; 1 shears, foreshortens and bends it about as much as two photographs of
+            one thing differ.
         scale: above 1 the content gets smaller.
         rotation_deg: turns the content counter-clockwise.
     """

@@ -61,7 +61,7 @@ class ExampleOptions:
     shots: int = 1  # S
     padding: Literal["mixup", "uniform", "zero"] = "mixup"
     alpha: float = 1.0  # of mixup
-    subset_chance: float = 0.3  # of using only some of the keypoints
+    subset_chance: float = 0.3  # of using only some of the keypoints; always where there are more than K
     min_keypoints: int = 4  # of a subset
     shuffle: bool = True  # keypoints and links in random order
     flip_chance: float = 0.5  # of mirroring support and query together
@@ -80,9 +80,6 @@ def make_example(
 
     Returns:
         None where no keypoint shows both in the query and in a support: there is nothing to learn.
-
-    Raises:
-        KeypointError: more keypoints than `max_keypoints`.
     """
     chosen, links = _choose_keypoints(draw, options, rng)
     views = [v._replace(keypoints_px=v.keypoints_px[chosen], visible=v.visible[chosen]) for v in draw.views]
@@ -130,8 +127,10 @@ def _choose_keypoints(
     """Indices of the keypoints to use, in their new order, and the links between them."""
     total = len(draw.views[0].visible)
     kept, links = np.arange(total), draw.links
+    count = min(total, options.max_keypoints)
     if total > options.min_keypoints and rng.random() < options.subset_chance:
-        count = int(rng.integers(options.min_keypoints, total))
+        count = int(rng.integers(min(options.min_keypoints, count), count + (count < total)))
+    if count < total:
         kept = np.sort(rng.choice(total, count, replace=False))
     if options.shuffle:
         kept, links = rng.permutation(kept), rng.permutation(links)
@@ -179,7 +178,7 @@ class Mixture:
             if example is not None:
                 return example
         raise ValueError(
-            f"source {source.name!r}: {_ATTEMPTS} draws, and no support shared a visible keypoint with its query"
+            f"source {source.name!r}: {_ATTEMPTS} draws, no support shared a visible keypoint with its query"
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fmmp_runtime.pose import minimum_spanning_tree
 from fmmp_train.data.synthetic import creatures, faces, sheets, solids
 from fmmp_train.data.synthetic.bank import TextureBank
 from fmmp_train.data.synthetic.draft import Draft
@@ -14,6 +15,7 @@ from fmmp_train.data.synthetic.figure import Figure
 from fmmp_train.data.synthetic.textures import Texture
 
 MIN_KEYPOINTS, MAX_KEYPOINTS = 4, 68
+_MOST_LINKS = 6  # of a keypoint
 
 FAMILIES: dict[str, tuple[float, Callable[[Draft], None]]] = {  # weight, builder
     "quadruped": (1.0, creatures.quadruped),
@@ -53,4 +55,10 @@ def build_figure(rng: np.random.Generator, bank: TextureBank) -> tuple[str, Figu
     if rng.random() < 0.3:
         kept = rng.permutation(kept)
     figure.keep([int(i) for i in kept])
+    links = np.array(figure.links, np.int64).reshape(-1, 2)
+    if (
+        np.bincount(links.ravel(), minlength=1).max() > _MOST_LINKS
+    ):  # a star says nothing about who is near whom
+        corners = np.array([figure.points[i] for i in figure.keypoints], float)[:, :2]
+        figure.links = [(a, b) for a, b in minimum_spanning_tree(corners, np.ones(count, np.bool_)).tolist()]
     return name, figure, draft.textures

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fmmp_train.data.synthetic.figure import Part, Posed
+from fmmp_train.data.synthetic.figure import Part
+from fmmp_train.data.synthetic.skeleton import Posed
 
 Array = NDArray[np.float64]
 

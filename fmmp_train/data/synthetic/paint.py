@@ -10,6 +10,7 @@ from fmmp_train.data.synthetic.bank import TextureBank
 from fmmp_train.data.synthetic.outlines import BLOB_PATCH, LIMB_PATCH, PLATE_PATCH, Shape
 from fmmp_train.data.synthetic.textures import Array, Image, Texture
 
+NOBODY = 255  # owner of a pixel of the background
 _SHIFT = 4  # bits of sub-pixel position in OpenCV's polygons
 _INVERSE_255 = np.float32(1 / 255)
 

@@ -9,8 +9,10 @@ import numpy as np
 from fmmp_train.data.synthetic.backdrops import SIDE
 from fmmp_train.data.synthetic.bank import SCRAP, TextureBank
 from fmmp_train.data.synthetic.outlines import Shape
-from fmmp_train.data.synthetic.paint import paint_polygon
+from fmmp_train.data.synthetic.paint import NOBODY, paint_polygon
 from fmmp_train.data.synthetic.textures import Array, Image
+
+OCCLUDER = NOBODY - 1  # owner of a pixel of what stands before the object
 
 
 def draw_backdrop(bank: TextureBank, rng: np.random.Generator, size: int) -> Image:
@@ -32,24 +34,36 @@ def draw_backdrop(bank: TextureBank, rng: np.random.Generator, size: int) -> Ima
     return np.asarray(cv2.transform(backdrop, mixing), np.uint8)
 
 
-def draw_clutter(
-    canvas: Image,
-    owners: Image | None,
-    owner: int,
-    bank: TextureBank,
-    rng: np.random.Generator,
-    shapes: list[Array],
+def surround(canvas: Image, bank: TextureBank, rng: np.random.Generator, low: Array, high: Array) -> None:
+    """Paint a few things where the object will stand, box `low` to `high`, and near it."""
+    size = canvas.shape[0]
+    for _ in range(int(rng.integers(0, 7))):
+        at = rng.uniform(low - 0.1 * size, high + 0.1 * size)
+        _paint_thing(canvas, None, bank, rng, _random_outline(rng, at, size * rng.uniform(0.04, 0.25)))
+
+
+def occlude(
+    canvas: Image, owners: Image | None, bank: TextureBank, rng: np.random.Generator, low: Array, high: Array
 ) -> None:
-    """Paint textured polygons (n, 2), in pixels."""
-    for polygon in shapes:
-        patch = bank.scraps[rng.integers(len(bank.scraps))]
-        low, high = polygon.min(0), polygon.max(0)
-        scale = max(float((high - low).max()), 1.0) / SCRAP[0]
-        texture_map = np.array([[scale, 0, low[0]], [0, scale, low[1]]])
-        paint_polygon(canvas, owners, owner, Shape(polygon, texture_map, True, 1.0), patch)
+    """Paint one or two things before the object."""
+    size = canvas.shape[0]
+    for _ in range(int(rng.integers(1, 3))):
+        at = rng.uniform(low, high)
+        _paint_thing(canvas, owners, bank, rng, _random_outline(rng, at, size * rng.uniform(0.04, 0.14)))
 
 
-def random_shape(rng: np.random.Generator, centre: Array, radius: float) -> Array:
+def _paint_thing(
+    canvas: Image, owners: Image | None, bank: TextureBank, rng: np.random.Generator, outline: Array
+) -> None:
+    """Fill an outline (n, 2), pixels, with a random piece of texture."""
+    low, high = outline.min(0), outline.max(0)
+    scale = max(float((high - low).max()), 1.0) / SCRAP[0]
+    texture_map = np.array([[scale, 0, low[0]], [0, scale, low[1]]])
+    patch = bank.scraps[rng.integers(len(bank.scraps))]
+    paint_polygon(canvas, owners, OCCLUDER, Shape(outline, texture_map, True, 1.0), patch)
+
+
+def _random_outline(rng: np.random.Generator, centre: Array, radius: float) -> Array:
     """A bar, box, round or ragged polygon (n, 2) around `centre`."""
     kind = rng.integers(4)
     angle = rng.uniform(0, 2 * np.pi)
@@ -66,7 +80,7 @@ def random_shape(rng: np.random.Generator, centre: Array, radius: float) -> Arra
     return ring * radius @ np.array([[c, s], [-s, c]]) + centre
 
 
-def light_up(canvas: Image, bank: TextureBank, rng: np.random.Generator) -> Image:
+def through_camera(canvas: Image, bank: TextureBank, rng: np.random.Generator) -> Image:
     """Uneven light, colour cast, contrast, blur, grain and JPEG blocks, as cameras add them."""
     size = canvas.shape[0]
     if rng.random() < 0.6:  # light that falls off across the picture, or dappled shade
@@ -80,7 +94,7 @@ def light_up(canvas: Image, bank: TextureBank, rng: np.random.Generator) -> Imag
     offset = (1 - gain.mean()) * rng.uniform(0, 90)
     canvas = np.asarray(cv2.transform(canvas, np.column_stack([mixing, np.full(3, offset)])), np.uint8)
     if rng.random() < 0.12:  # the crop reaches beyond the photograph: black there
-        side, depth = rng.integers(4), int(size * rng.uniform(0.02, 0.12))
+        side, depth = rng.integers(4), int(size * rng.uniform(0.02, 0.08))
         np.rot90(canvas, side)[:depth] = 0
     draw = rng.random()
     if draw < 0.3:

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fmmp-data`: make a synthetic data set, check a data folder, print evaluation episodes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+_FAULTS_SHOWN = 8
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    try:
+        return {"synthetic": _synthetic, "check": _check, "episodes": _episodes}[args.command](args)
+    except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
+        parser.exit(1, f"fmmp-data: {error}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fmmp-data", description="Data in the layout of MP-100.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    new = commands.add_parser("synthetic", help="invent categories and write pictures of them")
+    new.add_argument("-o", "--out", type=Path, required=True, help="folder; gets annotations/ and images/")
+    new.add_argument("--categories", type=_positive, default=20, help="(default: %(default)s)")
+    new.add_argument(
+        "--instances", type=_positive, default=20, help="pictures of each (default: %(default)s)"
+    )
+    new.add_argument("--seed", type=_whole, default=0, help="(default: %(default)s)")
+    new.add_argument("--split", default="train", help="name of the annotation file (default: %(default)s)")
+    check = commands.add_parser("check", help="say what a data folder holds and what is missing")
+    check.add_argument("folder", type=Path, help="with annotations/*.json and images/")
+    draw = commands.add_parser("episodes", help="print the evaluation episodes of an annotation file as JSON")
+    draw.add_argument("file", type=Path)
+    draw.add_argument("--shots", type=_positive, default=1, help="(default: %(default)s)")
+    draw.add_argument("--queries", type=_positive, default=15, help="of an episode (default: %(default)s)")
+    draw.add_argument("--episodes", type=_positive, default=200, help="a category (default: %(default)s)")
+    draw.add_argument(
+        "--seed", type=_whole, default=1, help="1 gives the published ones (default: %(default)s)"
+    )
+    draw.add_argument("-o", "--output", type=Path, help="write them here instead")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {value}")
+    return value
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {value}")
+    return value
+
+
+def _synthetic(args: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from fmmp_train.data.coco import read_annotations
+    from fmmp_train.data.write import write_synthetic
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("categories", total=args.categories)
+        file = write_synthetic(
+            args.out,
+            categories=args.categories,
+            instances=args.instances,
+            seed=args.seed,
+            split=args.split,
+            progress=lambda done: bar.update(task, completed=done),
+        )
+    dataset = read_annotations(file)
+    counts = [category.num_keypoints for category in dataset.categories.values()]
+    print(
+        f"{file}: {len(counts)} categories of {min(counts)} to {max(counts)} keypoints, "
+        f"{len(dataset.instances)} pictures"
+    )
+    return 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from fmmp_train.data.check import check_folder
+
+    reports = check_folder(args.folder)
+    table = Table("file", "categories", "keypoints", "instances", "images", "missing", "faults")
+    for report in reports:
+        held = report.dataset
+        counts = [category.num_keypoints for category in held.categories.values()] if held else []
+        table.add_row(
+            report.file.name,
+            str(len(counts)),
+            f"{min(counts)} to {max(counts)}" if counts else "-",
+            str(len(held.instances)) if held else "-",
+            str(report.num_images),
+            str(len(report.missing)),
+            str(len(report.faults)),
+        )
+    Console().print(table)
+    for report in reports:
+        for line in [f"missing: {path}" for path in report.missing[:_FAULTS_SHOWN]] + report.faults[
+            :_FAULTS_SHOWN
+        ]:
+            print(line, file=sys.stderr)
+    if all(report.sound for report in reports):
+        print(f"{args.folder}: complete")
+        return 0
+    missing, faults = (sum(len(getattr(r, name)) for r in reports) for name in ("missing", "faults"))
+    raise ValueError(f"{args.folder}: {missing} images missing, {faults} faults: see above")
+
+
+def _episodes(args: argparse.Namespace) -> int:
+    from fmmp_runtime.files import write_atomically
+    from fmmp_train.data.coco import read_annotations
+    from fmmp_train.data.episodes import draw_episodes
+
+    dataset = read_annotations(args.file)
+    drawn = draw_episodes(
+        dataset, shots=args.shots, queries=args.queries, episodes=args.episodes, seed=args.seed
+    )
+    content = {
+        "annotation": args.file.name,
+        "seed": args.seed,
+        "shots": args.shots,
+        "queries": args.queries,
+        "episodes": args.episodes,
+        "order": list(dataset.categories),
+        "drawn": [
+            {"category": e.category_id, "support": list(e.support), "queries": list(e.queries)} for e in drawn
+        ],
+    }
+    text = json.dumps(content)
+    if args.output is None:
+        print(text)
+        return 0
+    write_atomically(args.output, f"{text}\n".encode())
+    print(f"{args.output}: {len(drawn)} episodes of {len(dataset.categories)} categories")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
