@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-_FAULTS_SHOWN = 8
+_LINES_SHOWN = 8
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,12 +89,14 @@ def _synthetic(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from fmmp_train.data.check import check_folder
 
     reports = check_folder(args.folder)
-    table = Table("file", "categories", "keypoints", "instances", "images", "missing", "faults")
+    table = Table(
+        Column("file", overflow="fold"), "categories", "keypoints", "instances", "images", "missing", "faults"
+    )
     for report in reports:
         held = report.dataset
         counts = [category.num_keypoints for category in held.categories.values()] if held else []
@@ -109,10 +111,10 @@ def _check(args: argparse.Namespace) -> int:
         )
     Console().print(table)
     for report in reports:
-        for line in [f"missing: {path}" for path in report.missing[:_FAULTS_SHOWN]] + report.faults[
-            :_FAULTS_SHOWN
-        ]:
-            print(line, file=sys.stderr)
+        lines = [f"missing: {path}" for path in report.missing[:_LINES_SHOWN]]
+        lines += report.faults[:_LINES_SHOWN]
+        lines += [f"{report.file.name}: {remark}" for remark in report.remarks[:_LINES_SHOWN]]
+        print(*lines, sep="\n", end="\n" if lines else "", file=sys.stderr)
     if all(report.sound for report in reports):
         print(f"{args.folder}: complete")
         return 0
