@@ -67,6 +67,6 @@ def judge(case: Case, result: Result) -> None:
     scale = max(1.0, case.inputs.max_value)
     np.testing.assert_allclose(result.output, output, rtol=0, atol=ATOL[case.inputs.value_type] * scale)
     if case.wants_coverage:
-        np.testing.assert_allclose(result.coverage, coverage, rtol=0, atol=1e-6)  # a sum of 48 shares of 1
+        np.testing.assert_allclose(result.coverage, coverage, rtol=0, atol=ATOL[case.inputs.value_type])
     else:
         assert np.isnan(result.coverage).all(), "coverage was written though nobody asked"

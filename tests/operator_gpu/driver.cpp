@@ -203,14 +203,15 @@ void run_case(Header const& header, std::istream& in, std::ostream& out, Options
     fmmp::MsDeformAttnDims const dims{d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]};
     Guarded const value(content[0], size_t(header.misalignment)), shapes(content[1], 0),
         starts(content[2], 0), locations(content[3], 0), weights(content[4], 0), output(content[5], 0);
-    Guarded const coverage(Bytes(size_t(dims.num_rows()) * 4, char(0xff)), 0);
+    size_t const element = header.value_storage == int64_t(fmmp::CudaStorage::kFloat) ? 4 : 2;
+    Guarded const coverage(Bytes(size_t(dims.num_rows()) * element, char(0xff)), 0);
     fmmp::CudaTensors const tensors{value.data(),
                                     static_cast<int32_t const*>(shapes.data()),
                                     static_cast<int32_t const*>(starts.data()),
                                     locations.data(),
                                     weights.data(),
                                     output.data(),
-                                    header.wants_coverage ? static_cast<float*>(coverage.data()) : nullptr,
+                                    header.wants_coverage ? coverage.data() : nullptr,
                                     fmmp::CudaStorage(header.value_storage),
                                     fmmp::CudaStorage(header.location_storage)};
     fmmp::CudaLevels const levels =

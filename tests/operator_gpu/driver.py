@@ -123,7 +123,7 @@ def _decode(case: Case, data: bytes) -> tuple[Result, bytes]:
     head_dim = case.inputs.value.shape[3]
     status, microseconds = struct.unpack_from("=qd", data)
     end = 16 + batch * queries * heads * head_dim * BYTES[case.inputs.value_type]
-    after = end + 4 * batch * queries * heads
+    after = end + batch * queries * heads * BYTES[case.inputs.value_type]
     output = unpack(data[16:end], case.inputs.value_type).reshape(batch, queries, heads, head_dim)
-    coverage = unpack(data[end:after], "float32").reshape(batch, queries, heads)
+    coverage = unpack(data[end:after], case.inputs.value_type).reshape(batch, queries, heads)
     return Result(status, output, coverage, microseconds), data[after:]

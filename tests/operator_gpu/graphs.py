@@ -27,10 +27,9 @@ class NodeSpec:
     batch: int | str = 1
     queries: int = 70
     heads: int = 8
+    shared: bool = False  # SharedValueDeformableAttention
     cells: int = 1344
     weight_points: int = 4
-    op_type: str = "MultiScaleDeformableAttention"
-    domain: str = "fmmp"
     version: str = "1"
     attributes: dict[str, Any] = field(default_factory=dict)
 
@@ -38,7 +37,7 @@ class NodeSpec:
         """Of the three graph inputs."""
         grid = [self.batch if batch is None else batch, self.queries, self.heads, len(NETWORK_LEVELS)]
         return {
-            "value": [grid[0], self.cells, self.heads, 32],
+            "value": [grid[0], self.cells, 256] if self.shared else [grid[0], self.cells, self.heads, 32],
             "sampling_locations": [*grid, 4, 2],
             "attention_weights": [*grid, self.weight_points],
         }
@@ -54,11 +53,11 @@ def level_tensors(dtype: type = np.int32) -> dict[str, NDArray[Any]]:
 def operator_node(spec: NodeSpec) -> onnx.NodeProto:
     """The node as the exporter writes it."""
     return helper.make_node(
-        spec.op_type,
+        "SharedValueDeformableAttention" if spec.shared else "MultiScaleDeformableAttention",
         INPUTS,
-        ["output"],
+        ["output", "coverage"] if spec.shared else ["output"],
         name="msda",
-        domain=spec.domain,
+        domain="fmmp",
         plugin_version=spec.version,
         plugin_namespace="",
         **spec.attributes,
@@ -120,5 +119,5 @@ def _model(
         [helper.make_tensor_value_info(output, spec.value_type, None)],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
-    opsets = [helper.make_opsetid("", 18), helper.make_opsetid(spec.domain, 1)]
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("fmmp", 1)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)

@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from fmmp_export.operator_function import FMMP, INPUTS
+from tests.operator_gpu import graphs
 from tests.operator_gpu.nvidia import registry_report
 
-OURS = "MultiScaleDeformableAttention 1"
+OURS = ["MultiScaleDeformableAttention 1", "SharedValueDeformableAttention 1"]
 
 
 @pytest.mark.parametrize(("part", "version"), [("lean10", "10.16"), ("lean11", "11.4")])
 def test_registry_loads_uses_and_forgets_the_library(part: str, version: str, plugin_library: Path) -> None:
     report, said = registry_report(part, plugin_library)
     assert report["version"].startswith(version)
-    assert sorted(report["loaded"]) == sorted([*report["before"], OURS])
+    assert sorted(report["loaded"]) == sorted([*report["before"], *OURS])
     assert sorted(report["after"]) == sorted(report["before"])
     assert report["fields"] == ["level_sizes"]
     assert report["created"] == "IPluginV3"
@@ -28,6 +30,11 @@ def test_registry_loads_uses_and_forgets_the_library(part: str, version: str, pl
     assert "knows the field level_sizes only, got im2col_step" in said
     assert not report["version 2"]
     assert not report["other namespace"]
+
+
+def test_the_exporter_writes_the_names_that_the_library_registers() -> None:
+    assert f"{FMMP.op_type} {FMMP.plugin_version}" == OURS[0]
+    assert graphs.INPUTS == INPUTS
 
 
 @pytest.mark.skipif(shutil.which("readelf") is None or shutil.which("nm") is None, reason="needs binutils")

@@ -39,6 +39,13 @@ def test_every_type_and_a_dynamic_batch(value: int, plugin_library: Path, tmp_pa
     assert engine.plan
 
 
+def test_shared_value(plugin_library: Path, tmp_path: Path) -> None:
+    spec = NodeSpec(shared=True, heads=64, attributes={"level_sizes": SIZES})
+    engine = build_engine(single_node(spec), tmp_path, library=plugin_library)
+    assert engine.errors == []
+    assert engine.plan
+
+
 def test_half_locations(plugin_library: Path, tmp_path: Path) -> None:
     spec = NodeSpec(location_type=TensorProto.FLOAT16)
     assert build_engine(single_node(spec), tmp_path, library=plugin_library).plan

@@ -194,7 +194,7 @@ __global__ void __launch_bounds__(kGenericThreads)
         }
         store_channels<T, kWidth>(static_cast<T*>(tensors.output) + row * dims.head_dim + channel, sum);
         if (tensors.coverage != nullptr && channel == 0) {
-            tensors.coverage[row] = covered + poison;
+            static_cast<T*>(tensors.coverage)[row] = Storage<T>::from_float(covered + poison);
         }
     }
 }

@@ -89,7 +89,8 @@ cudaError_t dispatch(MsDeformAttnDims const& d, CudaTensors const& t, CudaLevels
 {
     if (!aligned(t.value, sizeof(T)) || !aligned(t.output, sizeof(T)) ||
         !aligned(t.sampling_locations, sizeof(L)) || !aligned(t.attention_weights, sizeof(L)) ||
-        !aligned(t.spatial_shapes, 4) || !aligned(t.level_start_index, 4) || !aligned(t.coverage, 4)) {
+        !aligned(t.spatial_shapes, 4) || !aligned(t.level_start_index, 4) ||
+        !aligned(t.coverage, sizeof(T))) {
         return cudaErrorMisalignedAddress;
     }
     LevelsInMemory const in_memory{t.spatial_shapes, t.level_start_index};

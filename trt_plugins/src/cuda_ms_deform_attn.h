@@ -12,8 +12,9 @@ namespace fmmp {
 
 enum class CudaStorage : int32_t { kFloat, kHalf, kBFloat16 };
 
-/// Sizes of the levels, for a caller who knows them before the launch: they then travel in the launch's own
-/// arguments and the two device tensors are not read. `count` is 0 when they are not known.
+/// Sizes of the levels, for a caller who knows them before the launch: they are then checked, travel in the
+/// launch's own arguments, and spare the network's kernel its reads of the two device tensors. `count` is 0
+/// when they are not known.
 struct CudaLevels {
     static constexpr int32_t kMax = 8;
     int32_t count = 0;
@@ -24,13 +25,13 @@ struct CudaLevels {
 
 /// Device addresses of one call: shapes in fmmp/ms_deform_attn.h, contiguous, aligned to their elements.
 struct CudaTensors {
-    void const* value;                 // `value_storage`
-    int32_t const* spatial_shapes;     // not read, and may be null, where CudaLevels says them
-    int32_t const* level_start_index;  // the same
-    void const* sampling_locations;    // `location_storage`
-    void const* attention_weights;     // `location_storage`
-    void* output;                      // `value_storage`
-    float* coverage;                   // null: not wanted
+    void const* value;  // `value_storage`
+    int32_t const* spatial_shapes;
+    int32_t const* level_start_index;
+    void const* sampling_locations;  // `location_storage`
+    void const* attention_weights;   // `location_storage`
+    void* output;                    // `value_storage`
+    void* coverage;                  // `value_storage`; null: not wanted
     CudaStorage value_storage;
     CudaStorage location_storage;  // kFloat, or kHalf with a kHalf value
 };

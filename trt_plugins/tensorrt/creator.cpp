@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "logging.h"
@@ -51,11 +52,11 @@ nvinfer1::IPluginV3* Creator::createPlugin(char const* /*name*/,
         std::vector<int32_t> level_sizes;
         std::string const problem = read_fields(fields, level_sizes);
         if (problem.empty()) {
-            return new Plugin(std::move(level_sizes));
+            return new Plugin(op_, std::move(level_sizes));
         }
-        log_error(problem);
+        log_error(op_.name, problem);
     } catch (std::exception const& error) {
-        log_error(error.what());
+        log_error(op_.name, error.what());
     }
     return nullptr;
 }

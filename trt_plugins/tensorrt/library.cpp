@@ -15,9 +15,10 @@
 
 FMMP_EXPORT nvinfer1::IPluginCreatorInterface* const* getCreators(int32_t& count)
 {
-    static fmmp::tensorrt::Creator creator;
-    static nvinfer1::IPluginCreatorInterface* const creators[] = {&creator};
-    count = 1;
+    using fmmp::tensorrt::kOperators;
+    static fmmp::tensorrt::Creator per_head(kOperators[0]), shared(kOperators[1]);
+    static nvinfer1::IPluginCreatorInterface* const creators[] = {&per_head, &shared};
+    count = 2;
     return creators;
 }
 

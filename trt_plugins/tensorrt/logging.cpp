@@ -4,8 +4,6 @@
 #include <atomic>
 #include <cstdio>
 
-#include "signature.h"
-
 namespace fmmp::tensorrt {
 namespace {
 
@@ -18,10 +16,10 @@ void set_logger_finder(nvinfer1::ILoggerFinder* finder) noexcept
     logger_finder = finder;
 }
 
-void log_error(std::string const& message) noexcept
+void log_error(char const* operator_name, std::string const& message) noexcept
 {
     try {
-        std::string const text = std::string("fmmp::") + kPluginName + ": " + message;
+        std::string const text = std::string("fmmp::") + operator_name + ": " + message;
         nvinfer1::ILoggerFinder* const finder = logger_finder;
         nvinfer1::ILogger* const logger = finder != nullptr ? finder->findLogger() : nullptr;
         if (logger != nullptr) {
@@ -30,7 +28,7 @@ void log_error(std::string const& message) noexcept
             std::fprintf(stderr, "%s\n", text.c_str());
         }
     } catch (...) {  // no memory for the text: the caller still returns its failure
-        std::fputs("fmmp::MultiScaleDeformableAttention failed, and so did the message about it\n", stderr);
+        std::fputs("fmmp: a plugin failed, and so did the message about it\n", stderr);
     }
 }
 

@@ -11,6 +11,6 @@ namespace fmmp::tensorrt {
 void set_logger_finder(nvinfer1::ILoggerFinder* finder) noexcept;
 
 /// Logs `message` with the operator's name in front, to TensorRT's logger, or to stderr while there is none.
-void log_error(std::string const& message) noexcept;
+void log_error(char const* operator_name, std::string const& message) noexcept;
 
 }  // namespace fmmp::tensorrt

@@ -18,35 +18,6 @@ using nvinfer1::PluginTensorDesc;
 
 constexpr int32_t kSuccess = 0, kFailure = 1;
 
-/// Runs `body`, which returns what is wrong or nothing. No exception leaves a plugin method.
-template <typename Body>
-int32_t guarded(char const* method, Body&& body) noexcept
-{
-    try {
-        std::string const problem = body();
-        if (problem.empty()) {
-            return kSuccess;
-        }
-        log_error(std::string(method) + ": " + problem);
-    } catch (std::exception const& error) {
-        log_error(error.what());
-    } catch (...) {
-        log_error("unknown exception");
-    }
-    return kFailure;
-}
-
-std::string check_counts(int32_t num_inputs, int32_t num_outputs)
-{
-    if (num_inputs == kNumInputs && num_outputs == kNumOutputs) {
-        return "";
-    }
-    return "needs 5 inputs (value, spatial_shapes, level_start_index, sampling_locations, attention_weights) "
-           "and "
-           "1 output, got " +
-           std::to_string(num_inputs) + " and " + std::to_string(num_outputs);
-}
-
 TensorShape shape(Dims const& dims)
 {
     return TensorShape(dims.d, dims.d + std::max(dims.nbDims, 0));
@@ -56,12 +27,6 @@ bool same(PluginTensorDesc const& a, PluginTensorDesc const& b)
 {
     return a.type == b.type && a.dims.nbDims == b.dims.nbDims &&
            std::equal(a.dims.d, a.dims.d + a.dims.nbDims, b.dims.d);
-}
-
-std::string read_shapes(TensorShape const (&shapes)[kNumInputs], MsDeformAttnDims& dims)
-{
-    return read_dims(ValueForm::kPerHead, shapes[kValue], shapes[kSpatialShapes], shapes[kLevelStartIndex],
-                     shapes[kSamplingLocations], shapes[kAttentionWeights], dims);
 }
 
 /// The table that goes with a launch; each level starts where the one before it ends.
@@ -103,12 +68,47 @@ std::string describe(std::vector<int32_t> const& level_sizes)
 
 }  // namespace
 
-Plugin::Plugin(std::vector<int32_t> level_sizes)
-    : level_sizes_(std::move(level_sizes)), description_(describe(level_sizes_))
+Plugin::Plugin(Operator const& op, std::vector<int32_t> level_sizes)
+    : op_(op), level_sizes_(std::move(level_sizes)), description_(describe(level_sizes_))
 {
     field_ = {kLevelSizes, level_sizes_.data(), nvinfer1::PluginFieldType::kINT32,
               int32_t(level_sizes_.size())};
     fields_ = {level_sizes_.empty() ? 0 : 1, &field_};
+}
+
+/// Runs `body`, which returns what is wrong or nothing. No exception leaves a plugin method.
+template <typename Body>
+int32_t Plugin::guarded(char const* method, Body&& body) const noexcept
+{
+    try {
+        std::string const problem = body();
+        if (problem.empty()) {
+            return kSuccess;
+        }
+        log_error(op_.name, std::string(method) + ": " + problem);
+    } catch (std::exception const& error) {
+        log_error(op_.name, error.what());
+    } catch (...) {
+        log_error(op_.name, "unknown exception");
+    }
+    return kFailure;
+}
+
+std::string Plugin::check_counts(int32_t num_inputs, int32_t num_outputs) const
+{
+    if (num_inputs == kNumInputs && num_outputs == op_.num_outputs) {
+        return "";
+    }
+    return "needs 5 inputs (value, spatial_shapes, level_start_index, sampling_locations, attention_weights) "
+           "and " +
+           std::to_string(op_.num_outputs) + " output(s), got " + std::to_string(num_inputs) + " and " +
+           std::to_string(num_outputs);
+}
+
+std::string Plugin::read_shapes(TensorShape const* shapes, MsDeformAttnDims& dims) const
+{
+    return read_dims(op_.form, shapes[kValue], shapes[kSpatialShapes], shapes[kLevelStartIndex],
+                     shapes[kSamplingLocations], shapes[kAttentionWeights], dims);
 }
 
 nvinfer1::IPluginCapability* Plugin::getCapabilityInterface(nvinfer1::PluginCapabilityType type) noexcept
@@ -128,7 +128,7 @@ nvinfer1::IPluginV3* Plugin::clone() noexcept
 {
     Plugin* copy = nullptr;
     guarded("clone", [&] {
-        copy = new Plugin(level_sizes_);
+        copy = new Plugin(op_, level_sizes_);
         return std::string();
     });
     return copy;
@@ -143,7 +143,7 @@ int32_t Plugin::getOutputDataTypes(DataType* output_types, int32_t num_outputs, 
             problem = check_types(input_types, kNumInputs);
         }
         if (problem.empty()) {
-            output_types[0] = input_types[kValue];
+            std::fill_n(output_types, num_outputs, input_types[kValue]);
         }
         return problem;
     });
@@ -170,7 +170,8 @@ int32_t Plugin::getOutputShapes(nvinfer1::DimsExprs const* inputs, int32_t num_i
                 shapes[i].push_back(inputs[i].d[k]->isConstant() ? inputs[i].d[k]->getConstantValue() : 1);
             }
         }
-        if (shapes[kValue].size() != 4 || shapes[kSamplingLocations].size() != 6 || known) {
+        size_t const value_rank = op_.form == ValueForm::kShared ? 3 : 4;
+        if (known || shapes[kValue].size() != value_rank || shapes[kSamplingLocations].size() != 6) {
             MsDeformAttnDims dims;
             problem = read_shapes(shapes, dims);  // names the tensor whose rank is wrong
             if (problem.empty()) {
@@ -178,11 +179,13 @@ int32_t Plugin::getOutputShapes(nvinfer1::DimsExprs const* inputs, int32_t num_i
             }
         }
         if (problem.empty()) {
-            outputs[0].nbDims = 4;
-            outputs[0].d[0] = inputs[kValue].d[0];
-            outputs[0].d[1] = inputs[kSamplingLocations].d[1];
-            outputs[0].d[2] = inputs[kSamplingLocations].d[2];
-            outputs[0].d[3] = inputs[kValue].d[3];
+            for (int32_t i = 0; i < num_outputs; ++i) {  // [B, Q, M, D] and [B, Q, M]
+                outputs[i].nbDims = i == 0 ? 4 : 3;
+                outputs[i].d[0] = inputs[kValue].d[0];
+                outputs[i].d[1] = inputs[kSamplingLocations].d[1];
+                outputs[i].d[2] = inputs[kSamplingLocations].d[2];
+            }
+            outputs[0].d[3] = inputs[kValue].d[inputs[kValue].nbDims - 1];
         }
         return problem;
     });
@@ -191,10 +194,11 @@ int32_t Plugin::getOutputShapes(nvinfer1::DimsExprs const* inputs, int32_t num_i
 bool Plugin::supportsFormatCombination(int32_t position, nvinfer1::DynamicPluginTensorDesc const* tensors,
                                        int32_t num_inputs, int32_t num_outputs) noexcept
 {
-    if (num_inputs != kNumInputs || num_outputs != kNumOutputs || position < 0 || position >= kNumTensors) {
+    if (num_inputs != kNumInputs || num_outputs != op_.num_outputs || position < 0 ||
+        position >= kNumInputs + num_outputs) {
         return false;
     }
-    DataType types[kNumTensors] = {};
+    DataType types[kMaxTensors] = {};
     for (int32_t i = 0; i <= position; ++i) {  // later ones are not set yet
         types[i] = tensors[i].desc.type;
     }
@@ -212,14 +216,17 @@ int32_t Plugin::configurePlugin(nvinfer1::DynamicPluginTensorDesc const* in, int
         // The descriptions hold -1 for a dynamic size; the profile's bounds are known.
         for (Dims nvinfer1::DynamicPluginTensorDesc::* bound :
              {&nvinfer1::DynamicPluginTensorDesc::min, &nvinfer1::DynamicPluginTensorDesc::max}) {
-            PluginTensorDesc bounded_in[kNumInputs], bounded_out = out[0].desc;
+            PluginTensorDesc bounded_in[kNumInputs], bounded_out[kMaxTensors - kNumInputs];
             for (int32_t i = 0; i < kNumInputs; ++i) {
                 bounded_in[i] = in[i].desc;
                 bounded_in[i].dims = in[i].*bound;
             }
-            bounded_out.dims = out[0].*bound;
+            for (int32_t i = 0; i < num_outputs; ++i) {
+                bounded_out[i] = out[i].desc;
+                bounded_out[i].dims = out[i].*bound;
+            }
             Call call;
-            std::string const wrong = read_call(bounded_in, &bounded_out, call);
+            std::string const wrong = read_call(bounded_in, bounded_out, call);
             if (!wrong.empty()) {
                 return wrong;
             }
@@ -239,40 +246,40 @@ int32_t Plugin::onShapeChange(PluginTensorDesc const* in, int32_t num_inputs, Pl
 
 std::string Plugin::read_call(PluginTensorDesc const* in, PluginTensorDesc const* out, Call& call) const
 {
-    DataType types[kNumTensors];
-    TensorShape shapes[kNumInputs];
-    for (int32_t i = 0; i < kNumInputs; ++i) {
-        call.tensors[i] = in[i];
-        types[i] = in[i].type;
-        shapes[i] = shape(in[i].dims);
+    DataType types[kMaxTensors];
+    TensorShape shapes[kMaxTensors];
+    int32_t const count = kNumInputs + op_.num_outputs;
+    for (int32_t i = 0; i < count; ++i) {
+        call.tensors[i] = i < kNumInputs ? in[i] : out[i - kNumInputs];
+        types[i] = call.tensors[i].type;
+        shapes[i] = shape(call.tensors[i].dims);
     }
-    call.tensors[kOutput] = out[0];
-    types[kOutput] = out[0].type;
-    std::string problem = check_types(types, kNumTensors);
+    std::string problem = check_types(types, count);
     if (problem.empty()) {
         problem = read_shapes(shapes, call.dims);
     }
     if (problem.empty()) {
         problem = check_level_sizes(level_sizes_, call.dims);
     }
-    if (problem.empty()) {
-        MsDeformAttnDims const& d = call.dims;
-        TensorShape const expected{d.batch, d.num_queries, d.num_heads, d.head_dim};
-        if (shape(out[0].dims) != expected) {
-            problem = "output must be " + to_text(expected) + ", got " + to_text(shape(out[0].dims));
+    if (!problem.empty()) {
+        return problem;
+    }
+    TensorShape expected{call.dims.batch, call.dims.num_queries, call.dims.num_heads, call.dims.head_dim};
+    for (int32_t i = kNumInputs; i < count; ++i, expected.pop_back()) {  // coverage has no channels
+        if (shapes[i] != expected) {
+            return std::string(kTensorNames[i]) + " must be " + to_text(expected) + ", got " +
+                   to_text(shapes[i]);
         }
     }
-    if (problem.empty()) {
-        call.levels = level_table(level_sizes_);
-    }
-    return problem;
+    call.levels = level_table(level_sizes_);
+    return "";
 }
 
 std::string Plugin::prepare(PluginTensorDesc const* in, PluginTensorDesc const* out)
 {
-    bool known = prepared_ && same(call_.tensors[kOutput], out[0]);
-    for (int32_t i = 0; i < kNumInputs && known; ++i) {
-        known = same(call_.tensors[i], in[i]);
+    bool known = prepared_;
+    for (int32_t i = 0; i < kNumInputs + op_.num_outputs && known; ++i) {
+        known = same(call_.tensors[i], i < kNumInputs ? in[i] : out[i - kNumInputs]);
     }
     if (known) {
         return "";
@@ -296,7 +303,7 @@ int32_t Plugin::enqueue(PluginTensorDesc const* in, PluginTensorDesc const* out,
                                   inputs[kSamplingLocations],
                                   inputs[kAttentionWeights],
                                   outputs[0],
-                                  nullptr,
+                                  op_.num_outputs == 2 ? outputs[1] : nullptr,
                                   storage(in[kValue].type),
                                   storage(in[kSamplingLocations].type)};
         cudaError_t const status = ms_deform_attn_cuda(call_.dims, tensors, call_.levels, stream);

@@ -11,7 +11,7 @@
 
 namespace fmmp::tensorrt {
 
-/// fmmp::MultiScaleDeformableAttention for TensorRT 10 and 11 and TensorRT-RTX. Unpacks, checks, launches and
+/// One of kOperators for TensorRT 10 and 11 and TensorRT-RTX. Unpacks, checks, launches and
 /// translates errors; the formula is in fmmp/ms_deform_attn.h, the kernel in src/cuda_kernels.cuh.
 ///
 /// A method that fails says why in the log and returns non-zero (or null, or false), as TensorRT asks.
@@ -21,7 +21,7 @@ class Plugin final : public nvinfer1::IPluginV3,
                      public nvinfer1::IPluginV3OneRuntime {
 public:
     /// @param level_sizes height and width of each level, or empty: see kLevelSizes.
-    explicit Plugin(std::vector<int32_t> level_sizes);
+    Plugin(Operator const& op, std::vector<int32_t> level_sizes);
 
     // IPluginV3
     nvinfer1::IPluginCapability* getCapabilityInterface(
@@ -29,12 +29,12 @@ public:
     nvinfer1::IPluginV3* clone() noexcept override;
 
     // IPluginV3OneCore
-    char const* getPluginName() const noexcept override { return kPluginName; }
+    char const* getPluginName() const noexcept override { return op_.name; }
     char const* getPluginVersion() const noexcept override { return kPluginVersion; }
     char const* getPluginNamespace() const noexcept override { return kPluginNamespace; }
 
     // IPluginV3OneBuild
-    int32_t getNbOutputs() const noexcept override { return kNumOutputs; }
+    int32_t getNbOutputs() const noexcept override { return op_.num_outputs; }
     int32_t getOutputDataTypes(nvinfer1::DataType* output_types, int32_t num_outputs,
                                nvinfer1::DataType const* input_types,
                                int32_t num_inputs) const noexcept override;
@@ -64,13 +64,18 @@ private:
     struct Call {
         MsDeformAttnDims dims;
         CudaLevels levels;
-        nvinfer1::PluginTensorDesc tensors[kNumTensors];  // what they were read from
+        nvinfer1::PluginTensorDesc tensors[kMaxTensors];  // what they were read from
     };
 
+    template <typename Body>
+    int32_t guarded(char const* method, Body&& body) const noexcept;
+    std::string check_counts(int32_t num_inputs, int32_t num_outputs) const;
+    std::string read_shapes(TensorShape const* shapes, MsDeformAttnDims& dims) const;
     std::string read_call(nvinfer1::PluginTensorDesc const* in, nvinfer1::PluginTensorDesc const* out,
                           Call& call) const;
     std::string prepare(nvinfer1::PluginTensorDesc const* in, nvinfer1::PluginTensorDesc const* out);
 
+    Operator const& op_;
     std::vector<int32_t> level_sizes_;
     std::string description_;
     nvinfer1::PluginField field_;

@@ -37,6 +37,7 @@ bool type_fits(int32_t position, DataType const* types)
         case kAttentionWeights:
             return type == types[kSamplingLocations];
         case kOutput:
+        case kCoverage:
             return type == types[kValue];
         default:
             return false;
@@ -57,7 +58,7 @@ std::string check_types(DataType const* types, int32_t count)
                        " to go with a " + type_name(types[kValue]) + " value";
         } else if (i == kAttentionWeights) {
             expected = std::string(type_name(types[kSamplingLocations])) + ", as sampling_locations is";
-        } else if (i == kOutput) {
+        } else if (i == kOutput || i == kCoverage) {
             expected = std::string(type_name(types[kValue])) + ", as value is";
         }
         return std::string(kTensorNames[i]) + " must be " + expected + ", got " + type_name(types[i]);

@@ -6,13 +6,22 @@
 #include <string>
 
 #include "cuda_ms_deform_attn.h"
+#include "fmmp/check.h"
 
-/// What TensorRT calls the operator and its tensors, and which types they may have.
+/// What TensorRT calls the operators and their tensors, and which types they may have.
 namespace fmmp::tensorrt {
 
-inline constexpr char const* kPluginName = "MultiScaleDeformableAttention";
 inline constexpr char const* kPluginVersion = "1";
 inline constexpr char const* kPluginNamespace = "";
+
+/// One operator: its name, how the value is shaped, and whether coverage is its second output.
+struct Operator {
+    char const* name;
+    ValueForm form;
+    int32_t num_outputs;
+};
+inline constexpr Operator kOperators[] = {{"MultiScaleDeformableAttention", ValueForm::kPerHead, 1},
+                                          {"SharedValueDeformableAttention", ValueForm::kShared, 2}};
 
 enum Tensor : int32_t {
     kValue,
@@ -22,11 +31,12 @@ enum Tensor : int32_t {
     kAttentionWeights,
     kNumInputs,
     kOutput = kNumInputs,
-    kNumTensors,
+    kCoverage,
+    kMaxTensors,
 };
-inline constexpr int32_t kNumOutputs = 1;
-inline constexpr char const* kTensorNames[kNumTensors] = {
-    "value", "spatial_shapes", "level_start_index", "sampling_locations", "attention_weights", "output"};
+inline constexpr char const* kTensorNames[kMaxTensors] = {
+    "value",  "spatial_shapes", "level_start_index", "sampling_locations", "attention_weights",
+    "output", "coverage"};
 
 /// Optional field: height and width of each level. With it the sizes are checked when the engine is built and
 /// travel with each launch; without it the kernel reads them from the two input tensors.

@@ -6,11 +6,13 @@
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <initializer_list>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -285,6 +287,39 @@ std::unique_ptr<IPluginV3> recreate(IPluginCreatorV3One& creator, Capabilities c
     return second;
 }
 
+/// The operator whose value all heads share: value [B, N, D] and a second output.
+void check_shared(IPluginCreatorV3One& creator)
+{
+    EXPECT(std::strcmp(creator.getPluginName(), "SharedValueDeformableAttention") == 0);
+    std::unique_ptr<IPluginV3> const owner(create(creator, kNetworkLevels, 6));
+    EXPECT(owner != nullptr);
+    Capabilities const plugin(owner.get());
+    EXPECT(plugin.build->getNbOutputs() == 2);
+    constexpr DataType h = DataType::kHALF, f = DataType::kFLOAT, i = DataType::kINT32;
+    DataType const types[] = {h, i, i, f, f};
+    DataType output_types[2] = {i, i};
+    EXPECT(plugin.build->getOutputDataTypes(output_types, 2, types, 5) == 0);
+    EXPECT(output_types[0] == h && output_types[1] == h);
+
+    Builder builder;
+    DimsExprs output[2] = {};
+    Shapes const shapes{{-1, 1344, 256}, {3, 2}, {3}, {-1, 70, 64, 3, 4, 2}, {-1, 70, 64, 3, 4}};
+    EXPECT(plugin.build->getOutputShapes(shapes.dims, 5, nullptr, 0, output, 2, builder) == 0);
+    EXPECT(output[0].nbDims == 4 && output[0].d[3] == shapes.dims[0].d[2]);
+    EXPECT(output[1].nbDims == 3 && output[1].d[2] == shapes.dims[3].d[2]);
+
+    PluginTensorDesc tensors[7];
+    Call const call(2);
+    std::copy(std::begin(call.tensor), std::end(call.tensor), tensors);
+    tensors[0].dims = dims({2, 1344, 256});
+    tensors[5].dims = dims({2, 70, 64, 256});
+    tensors[6] = {dims({2, 70, 64}), DataType::kHALF, TensorFormat::kLINEAR, 1.f};
+    EXPECT(plugin.runtime->onShapeChange(tensors, 5, tensors + 5, 2) == 0);
+    tensors[6].type = DataType::kFLOAT;
+    EXPECT(plugin.runtime->onShapeChange(tensors, 5, tensors + 5, 2) != 0);
+    EXPECT(logger.said("coverage must be float16, as value is, got float32"));
+}
+
 void check_enqueue(IPluginV3OneRuntime& runtime)
 {
     alignas(16) static char memory[64] = {};
@@ -329,10 +364,11 @@ int main(int argc, char** argv)
     set_logger_finder(&logger);
     int32_t count = 0;
     IPluginCreatorInterface* const* const creators = get_creators(count);
-    EXPECT(count == 1);
+    EXPECT(count == 2);
     EXPECT(std::strcmp(creators[0]->getInterfaceInfo().kind, "PLUGIN CREATOR_V3ONE") == 0);
     auto& creator = static_cast<IPluginCreatorV3One&>(*creators[0]);
     check_creator(creator);
+    check_shared(static_cast<IPluginCreatorV3One&>(*creators[1]));
 
     std::unique_ptr<IPluginV3> const plain(creator.createPlugin("node", nullptr, TensorRTPhase::kBUILD));
     EXPECT(plain != nullptr && Capabilities(plain.get()).runtime->getFieldsToSerialize()->nbFields == 0);
