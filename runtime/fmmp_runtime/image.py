@@ -100,7 +100,7 @@ def warp(image: Image, matrix: ArrayLike, size: int) -> Image:
 def _to_rgb(pixels: NDArray[Any], file: Path) -> Image:
     """OpenCV's (H, W), (H, W, 3) BGR or (H, W, 4) BGRA in 8 or 16 bits -> RGB uint8."""
     if pixels.dtype == np.uint16:
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 65535 -> 255, rounded
+        pixels = cv2.convertScaleAbs(pixels, alpha=1 / 257)  # 65535 -> 255, rounded
     if pixels.dtype != np.uint8:
         raise ImageError(
             f"{file} holds {pixels.dtype} pixels, expected 8 or 16 bits: convert it to PNG or JPEG"
@@ -111,8 +111,9 @@ def _to_rgb(pixels: NDArray[Any], file: Path) -> Image:
     if channels == 3:
         return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
     if channels == 4:
-        colour, alpha = pixels[..., 2::-1].astype(np.uint16), pixels[..., 3:].astype(np.uint16)
-        return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+        alpha = cv2.merge([pixels[..., 3]] * 3)
+        shade = cv2.multiply(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB), alpha, scale=1 / 255)
+        return np.asarray(shade + (255 - alpha), np.uint8)
     raise ImageError(f"{file} has {channels} channels, expected 1, 3 or 4")
 
 

@@ -33,7 +33,7 @@ def reference_index(visible: ArrayLike, links: ArrayLike, heads: int) -> NDArray
 
 
 def _nearest(neighbours: list[list[int]], start: int, count: int) -> list[int]:
-    """Breadth-first order from `start`, cut or filled up to `count`; lists beat arrays on 70 points."""
+    """Breadth-first order from `start`, cut or filled up to `count`; it stops early, so lists do."""
     order = [start]
     for node in order:  # grows while it is read: a queue
         if len(order) >= count:
