@@ -53,6 +53,9 @@ def run(job: Job) -> list[str]:
         Support(image, a.keypoints, a.links, a.visible, a.box)
         for image, a in zip(images, annotations, strict=True)
     ]
+    for path, annotation in zip(job.supports, annotations, strict=True):
+        if annotation.image and Path(annotation.image).name != path.name:
+            _tell(f"the annotation of {path.name} says that it belongs to {annotation.image}")
     state = estimator.remember(supports)
     for note in dict.fromkeys(
         note for notes in (*(a.notes for a in annotations), state.notes) for note in notes
@@ -118,6 +121,8 @@ class _Output:
                     _progress(query, len(poses), reader.count)
             except KeyboardInterrupt:  # how a camera is stopped: what there is gets written
                 _tell(f"{query}: stopped after {len(poses)} frames")
+        if sys.stderr.isatty():
+            sys.stderr.write("\n")  # after the progress
         if last is not None:
             self._show(Path(query).name, last)
         self._report(query, path, {"frames": poses}, 1e3 * seconds / max(len(poses), 1))

@@ -106,6 +106,14 @@ def test_whole_image_and_a_tree_are_assumed_and_said(
     assert "no links given: joined the keypoints by the shortest tree" in capsys.readouterr().err
 
 
+def test_annotation_of_another_image_is_said(
+    bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "support.json").write_text(json.dumps({"keypoints": SQUARE, "image": "cats/other.png"}))
+    assert cli_run.main(_arguments(bundle, folder)) == 0
+    assert "the annotation of support.png says that it belongs to cats/other.png" in capsys.readouterr().err
+
+
 def test_queries_of_one_name_and_no_input_is_overwritten(bundle: Path, folder: Path) -> None:
     (folder / "more").mkdir()
     write_image(folder / "more" / "a.png", np.zeros((50, 60, 3), np.uint8))
