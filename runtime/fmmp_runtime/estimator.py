@@ -87,12 +87,17 @@ class PoseEstimator:
         self.backend = backends.create(backend, self.bundle, threads)
         self.backend.load("query")
 
-    def remember(self, supports: Sequence[Support]) -> SupportState:
+    def remember(self, supports: Sequence[Support], *, strict: bool = True) -> SupportState:
         """Learn a category from its annotated examples; runs the support graph once.
 
         With fewer supports than the bundle's shots the free places are filled with blank examples that show
         no keypoint. They have no weight in the network's means over the shots, and stand before the real ones
         because the structure is read off the last: the result is that of a bundle made for fewer shots.
+
+        Args:
+            supports: 1 to S of one category; all have the same keypoints.
+            strict: refuse a visible keypoint outside its image and a link that is there twice. A few
+                annotations of MP-100 have such faults; published numbers were made with them as they are.
 
         Raises:
             ValueError: no support or too many, or an annotation, box or image that cannot be used.
@@ -102,11 +107,11 @@ class PoseEstimator:
                 f"this bundle takes 1 to {self.model.shots} supports, got {len(supports)}: "
                 "fmmp-export --shots N makes one for N"
             )
-        checked = [self._check(support, number) for number, support in enumerate(supports)]
+        checked = [self._check(support, number, strict) for number, support in enumerate(supports)]
         counts = [len(visible) for _, visible, _ in checked]
         if len(set(counts)) > 1:
             raise KeypointError(f"all supports must have the same keypoints, got {counts} of them")
-        links, notes = _skeleton(supports, [(points, visible) for points, visible, _ in checked])
+        links, notes = _skeleton(supports, [(points, visible) for points, visible, _ in checked], strict)
 
         tensors = self._blank()
         for place, (support, (points, visible, box)) in enumerate(
@@ -165,14 +170,15 @@ class PoseEstimator:
         )
 
     def _check(
-        self, support: Support, number: int
+        self, support: Support, number: int, strict: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
         """Keypoints, visibility and box of one support, checked; faults name it."""
         try:
             size_hw = _size(check_image(support.image))
             keypoints = np.asarray(support.keypoints, np.float64)
             visible = np.ones(len(keypoints), np.bool_) if support.visible is None else support.visible
-            points, shown = check_support(keypoints, visible, size_hw, self.model.keypoints)
+            inside = size_hw if strict else None
+            points, shown = check_support(keypoints, visible, inside, self.model.keypoints)
             box = _around(points[shown], size_hw) if support.box is None else support.box
             return points, shown, check_box(box, size_hw)
         except ValueError as error:
@@ -190,11 +196,13 @@ class PoseEstimator:
 
 
 def _skeleton(
-    supports: Sequence[Support], checked: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]]
+    supports: Sequence[Support],
+    checked: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]],
+    strict: bool,
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """The links of all supports: the given ones, else a tree over the support that shows most keypoints."""
     count = len(checked[0][0])
-    given = [check_links(support.links, count) for support in supports if support.links is not None]
+    given = [check_links(s.links, count, once=strict) for s in supports if s.links is not None]
     if any(links.tolist() != given[0].tolist() for links in given):
         raise LinkError("the supports have different links: a category has one skeleton")
     if given:

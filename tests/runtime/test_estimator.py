@@ -197,6 +197,21 @@ def test_fault_of_a_support_is_named(
         estimator.remember([replace(SUPPORT, **changes)])
 
 
+def test_faults_of_data_sets_pass_when_asked(estimator: PoseEstimator) -> None:
+    """A link that is there twice gets twice as many padded points, as in the released code."""
+    twice = [*LINKS, [1, 0]]
+    points = POINTS + np.array([0, 25])  # two of them below the image
+    state = estimator.remember([replace(SUPPORT, keypoints=points, links=twice)], strict=False)
+    np.testing.assert_allclose(estimator.locate(IMAGE, state, BOX).keypoints, points, rtol=0, atol=FLOAT32)
+    padded, shown, chains = pad_keypoints(
+        (points - [65, 45]) / (90 * PADDING) + 0.5, [True] * 4, twice, KEYPOINTS
+    )
+    np.testing.assert_allclose(state.tensors["state_mean"][0], padded, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(
+        state.tensors["state_reference_index"][0, 0], reference_index(shown, chains, HEADS)
+    )
+
+
 def test_number_of_supports(estimator: PoseEstimator, three_shots: PoseEstimator) -> None:
     with pytest.raises(ValueError, match="takes 1 to 1 supports, got 2: fmmp-export --shots N"):
         estimator.remember([SUPPORT] * 2)

@@ -9,14 +9,14 @@ from fmmp_runtime.pose.errors import BoxError, KeypointError, LinkError
 
 
 def check_support(
-    keypoints_px: ArrayLike, visible: ArrayLike, image_size_hw: tuple[int, int], count: int
+    keypoints_px: ArrayLike, visible: ArrayLike, image_size_hw: tuple[int, int] | None, count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Check the keypoints of one support image.
 
     Args:
         keypoints_px: (K_c, 2) x, y; what a hidden one holds is not looked at, but must be finite.
         visible: (K_c,) bool.
-        image_size_hw: height and width; a visible keypoint lies inside or on the border.
+        image_size_hw: height and width; a visible keypoint lies inside or on the border. None: anywhere.
         count: K, the most that the model takes.
 
     Returns:
@@ -38,6 +38,8 @@ def check_support(
         raise KeypointError(f"keypoint {broken[0]} is not finite: {points[broken[0]].tolist()}; hide it")
     if not shown.any():
         raise KeypointError(f"none of {len(points)} keypoints is visible: a support needs at least one")
+    if image_size_hw is None:
+        return points, shown
     height, width = image_size_hw
     outside = np.flatnonzero(shown & ((points < 0) | (points > (width, height))).any(axis=1))
     if len(outside):
@@ -48,8 +50,8 @@ def check_support(
     return points, shown
 
 
-def check_links(links: ArrayLike, count: int) -> NDArray[np.int64]:
-    """Check the links of a category with `count` keypoints.
+def check_links(links: ArrayLike, count: int, *, once: bool = True) -> NDArray[np.int64]:
+    """Check the links of a category with `count` keypoints; `once`: each may be there only once.
 
     Returns:
         (E, 2) int64.
@@ -72,7 +74,7 @@ def check_links(links: ArrayLike, count: int) -> NDArray[np.int64]:
         if start == end:
             raise LinkError(f"link {number}, {[start, end]}, joins a keypoint to itself: remove it")
         pair = (min(start, end), max(start, end))
-        if pair in seen:
+        if once and pair in seen:
             raise LinkError(
                 f"link {number}, {[start, end]}, is there twice (in either direction): remove one"
             )

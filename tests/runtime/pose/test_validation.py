@@ -66,6 +66,15 @@ def test_names_the_link(links: ArrayLike, says: str) -> None:
         check_links(links, 3)
 
 
+def test_faults_of_data_sets_can_be_let_pass() -> None:
+    assert check_links([[0, 1], [1, 0]], 3, once=False).tolist() == [[0, 1], [1, 0]]
+    check_support([[5, 5], [10, 81]], [True, True], None, 3)
+    with pytest.raises(KeypointError, match="keypoint 0 is not finite"):
+        check_support([[np.nan, 5]], [True], None, 3)
+    with pytest.raises(LinkError, match="joins a keypoint to itself"):
+        check_links([[1, 1]], 3, once=False)
+
+
 @pytest.mark.parametrize("box", [[-50, 10, 40, 20], [10, -30, 20, 30], [10, 10, 0, 20], [10, 10, 20, -4]])
 def test_box_before_the_near_border_or_without_area_is_refused(box: list[float]) -> None:
     with pytest.raises(BoxError, match="lies outside"):
