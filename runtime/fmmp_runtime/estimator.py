@@ -91,8 +91,9 @@ class PoseEstimator:
         """Learn a category from its annotated examples; runs the support graph once.
 
         With fewer supports than the bundle's shots the free places are filled with blank examples that show
-        no keypoint. They have no weight in the network's means over the shots, and stand before the real ones
-        because the structure is read off the last: the result is that of a bundle made for fewer shots.
+        no keypoint. They have no weight in the network's means over the shots, their hidden keypoints lie at
+        the mean of the real ones, and they stand in front because the structure is read off the last shot:
+        the result is that of a bundle made for fewer shots.
 
         Args:
             supports: 1 to S of one category; all have the same keypoints.
@@ -113,10 +114,8 @@ class PoseEstimator:
             raise KeypointError(f"all supports must have the same keypoints, got {counts} of them")
         links, notes = _skeleton(supports, [(points, visible) for points, visible, _ in checked], strict)
 
-        tensors = self._blank()
-        for place, (support, (points, visible, box)) in enumerate(
-            zip(supports, checked, strict=True), start=self.model.shots - len(supports)
-        ):
+        tensors, first = self._blank(), self.model.shots - len(supports)
+        for place, (support, (points, visible, box)) in enumerate(zip(supports, checked, strict=True), first):
             matrix = self._crop_matrix(box)
             crop_points = transform_points(points, matrix) / self.model.image_size
             padded, shown, chains = pad_keypoints(crop_points, visible, links, self.model.keypoints)
@@ -124,6 +123,7 @@ class PoseEstimator:
             tensors["keypoints"][0, place] = padded
             tensors["visible"][0, place] = shown
             tensors["reference_index"][0, place] = reference_index(shown, chains, self.model.heads)
+        tensors["keypoints"][0, :first] = tensors["keypoints"][0, first:].mean(0)
         return SupportState(
             tensors=self.backend.run("support", tensors),
             links=links,

@@ -30,11 +30,7 @@ def write_bundle(folder: Path, shots: int = 1, *, name: str = "fake", nan: bool 
         TensorSpec(name="visible", dtype="bool", shape=[1, shots, KEYPOINTS]),
         TensorSpec(name="reference_index", dtype="int64", shape=[1, shots, KEYPOINTS, HEADS]),
     ]
-    state = [
-        TensorSpec(name=f"state_{t.name}", dtype=t.dtype, shape=t.shape)
-        for t in support_inputs
-        if t.name != "keypoints"
-    ]
+    state = [TensorSpec(name=f"state_{t.name}", dtype=t.dtype, shape=t.shape) for t in support_inputs]
     state.append(TensorSpec(name="state_mean", dtype="float32", shape=[1, KEYPOINTS, 2]))
     query_input = TensorSpec(name="query", dtype="uint8", shape=[1, SIZE, SIZE, 3])
     answers = [
@@ -103,7 +99,10 @@ def _model(folder: Path, name: str, shots: int, graphs: dict[str, Any]) -> Model
 def _support_nodes() -> list[onnx.NodeProto]:
     node = helper.make_node
     return [
-        *(node("Identity", [n], [f"state_{n}"]) for n in ("support", "visible", "reference_index")),
+        *(
+            node("Identity", [n], [f"state_{n}"])
+            for n in ("support", "keypoints", "visible", "reference_index")
+        ),
         node("Cast", ["visible"], ["weight"], to=Type.FLOAT),
         node("Unsqueeze", ["weight", "last_axis"], ["weights"]),
         node("Mul", ["keypoints", "weights"], ["weighted"]),

@@ -143,6 +143,8 @@ def test_fewer_supports_than_shots_leave_hidden_places_in_front(three_shots: Pos
     np.testing.assert_array_equal(
         state.tensors["state_reference_index"][0, 0], np.arange(KEYPOINTS)[:, None] + [0] * 3
     )
+    given = state.tensors["state_keypoints"][0]
+    np.testing.assert_allclose(given[0], given[1:].mean(0), rtol=0, atol=1e-7)  # moves no mean, hidden or not
     pose = three_shots.locate(IMAGE, state, BOX)
     expected = POINTS + np.array([[2, 2], [2, 2], [0, 0], [2, 2]])  # mean over the two that show it
     np.testing.assert_allclose(pose.keypoints, expected, rtol=0, atol=FLOAT32)
