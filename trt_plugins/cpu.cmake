@@ -4,22 +4,28 @@ include(CheckCXXCompilerFlag)
 
 # The loop over samples becomes vector code only if a comparison may be evaluated early (no trapping mathematics), and if
 # the compiler heeds `omp simd`. Neither changes a result.
-set(loop_flags -O3 -fno-math-errno -fno-trapping-math -fopenmp-simd)
+set(loop_flags -fno-math-errno -fno-trapping-math -fopenmp-simd)
 set(avx2_flags -mavx2 -mfma -mf16c)
 set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND avx512_flags -Wno-maybe-uninitialized)  # GCC's own header of intrinsics, GCC bug 105593
 endif()
 
-add_library(fmmp_cpu STATIC src/cpu_dispatch.cpp src/cpu_portable.cpp)
-target_link_libraries(fmmp_cpu PUBLIC fmmp_core)
-set_source_files_properties(src/cpu_portable.cpp PROPERTIES COMPILE_OPTIONS "${loop_flags}")
 string(REPLACE ";" " " flags "${avx512_flags}")
 check_cxx_compiler_flag("${flags}" FMMP_HAS_X86_FLAGS)
-if(FMMP_HAS_X86_FLAGS)
-  target_sources(fmmp_cpu PRIVATE src/cpu_avx2.cpp src/cpu_avx512.cpp)
-  target_compile_definitions(fmmp_cpu PRIVATE FMMP_X86_LOOPS)
-  set_source_files_properties(src/cpu_avx2.cpp PROPERTIES COMPILE_OPTIONS "${loop_flags};${avx2_flags}")
-  set_source_files_properties(src/cpu_avx512.cpp PROPERTIES COMPILE_OPTIONS "${loop_flags};${avx512_flags}")
-endif()
-fmmp_warnings(fmmp_cpu)
+set_source_files_properties(src/cpu_portable.cpp PROPERTIES COMPILE_OPTIONS "${loop_flags}")
+set_source_files_properties(src/cpu_avx2.cpp PROPERTIES COMPILE_OPTIONS "${loop_flags};${avx2_flags}")
+set_source_files_properties(src/cpu_avx512.cpp PROPERTIES COMPILE_OPTIONS "${loop_flags};${avx512_flags}")
+
+function(fmmp_add_cpu_library name)
+  add_library(${name} STATIC src/cpu_dispatch.cpp src/cpu_portable.cpp)
+  if(FMMP_HAS_X86_FLAGS)
+    target_sources(${name} PRIVATE src/cpu_avx2.cpp src/cpu_avx512.cpp)
+    target_compile_definitions(${name} PRIVATE FMMP_X86_LOOPS)
+  endif()
+  target_link_libraries(${name} PUBLIC fmmp_core)
+  fmmp_warnings(${name})
+endfunction()
+
+fmmp_add_cpu_library(fmmp_cpu)
+target_compile_options(fmmp_cpu PRIVATE -O3)  # -O2 leaves the loop over samples as it is
