@@ -27,16 +27,16 @@ def make_backdrops(
 
 def _surface(fields: Sequence[Image], rng: np.random.Generator) -> Image:
     """One textured surface with two to four shades."""
-    field = fields[rng.integers(len(fields))]
+    field = fields[int(rng.integers(len(fields)))]
     side = int(rng.integers(FIELD // 3, FIELD + 1))
     y, x = rng.integers(0, FIELD - side + 1, 2)
-    field = cv2.resize(field[y : y + side, x : x + side], (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+    enlarged = cv2.resize(field[y : y + side, x : x + side], (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
     base = natural_colour(rng)
     contrast = rng.uniform(0.05, 0.5)
     shades = [base * (1 - contrast), base, base + (255 - base) * contrast * 0.6]
     if rng.random() < 0.25:
         shades.append(natural_colour(rng))
-    return colourise(field, ramp(np.stack(shades), 0.0))
+    return colourise(np.asarray(enlarged, np.uint8), ramp(np.stack(shades), 0.0))
 
 
 def _scene(fields: Sequence[Image], rng: np.random.Generator) -> Image:

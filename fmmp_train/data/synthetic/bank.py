@@ -39,7 +39,6 @@ class TextureBank:
     def __init__(self, seed: int = 0, photographs: Sequence[Image] = ()) -> None:
         rng = np.random.default_rng((seed, 0x7E87))
         fields = make_fields(rng)
-        self.num_procedural = len(fields)
         self.photographs = [np.ascontiguousarray(photo) for photo in photographs]
         for photo in self.photographs:
             fields += _photographic_fields(rng, photo)

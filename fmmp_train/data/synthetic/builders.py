@@ -8,33 +8,53 @@ from collections.abc import Callable
 import numpy as np
 
 from fmmp_runtime.pose import minimum_spanning_tree
-from fmmp_train.data.synthetic import creatures, faces, sheets, solids
 from fmmp_train.data.synthetic.bank import TextureBank
 from fmmp_train.data.synthetic.draft import Draft
+from fmmp_train.data.synthetic.families import (
+    aeroplane,
+    bird,
+    bottle,
+    cabinet,
+    car,
+    chair,
+    clothes,
+    cycle,
+    face,
+    fish,
+    grid,
+    hand,
+    insect,
+    leaf,
+    person,
+    quadruped,
+    tree,
+)
 from fmmp_train.data.synthetic.figure import Figure
 from fmmp_train.data.synthetic.textures import Texture
 
 MIN_KEYPOINTS, MAX_KEYPOINTS = 4, 68
 _MOST_LINKS = 6  # of a keypoint
+_ALL_KEPT_CHANCE, _LEAST_KEPT = 0.35, 0.45  # of the keypoints that a family declares
+_SHUFFLE_CHANCE = 0.3  # of keypoints in no particular order
 
-FAMILIES: dict[str, tuple[float, Callable[[Draft], None]]] = {  # weight, builder
-    "quadruped": (1.0, creatures.quadruped),
-    "person": (1.0, creatures.person),
-    "insect": (1.0, creatures.insect),
-    "tree": (1.5, creatures.tree),
-    "face": (1.4, faces.face),
-    "hand": (1.0, faces.hand),
-    "car": (1.0, solids.car),
-    "cycle": (0.6, solids.cycle),
-    "chair": (1.0, solids.chair),
-    "cabinet": (0.6, solids.cabinet),
-    "aeroplane": (0.6, solids.aeroplane),
-    "clothes": (1.0, sheets.clothes),
-    "leaf": (0.8, sheets.leaf),
-    "grid": (0.5, sheets.grid),
-    "bottle": (0.8, sheets.bottle),
-    "fish": (0.6, sheets.fish),
-    "bird": (0.8, sheets.bird),
+FAMILIES: dict[str, tuple[float, Callable[[Draft], None]]] = {  # how often, builder
+    "quadruped": (1.0, quadruped.build),
+    "person": (1.0, person.build),
+    "insect": (1.0, insect.build),
+    "tree": (1.5, tree.build),
+    "face": (1.4, face.build),
+    "hand": (1.0, hand.build),
+    "car": (1.0, car.build),
+    "cycle": (0.6, cycle.build),
+    "chair": (1.0, chair.build),
+    "cabinet": (0.6, cabinet.build),
+    "aeroplane": (0.6, aeroplane.build),
+    "clothes": (1.0, clothes.build),
+    "leaf": (0.8, leaf.build),
+    "grid": (0.5, grid.build),
+    "bottle": (0.8, bottle.build),
+    "fish": (0.6, fish.build),
+    "bird": (0.8, bird.build),
 }
 
 
@@ -42,23 +62,24 @@ def build_figure(rng: np.random.Generator, bank: TextureBank) -> tuple[str, Figu
     """A random figure with MIN_KEYPOINTS to MAX_KEYPOINTS keypoints, its family's name and its textures."""
     names = list(FAMILIES)
     weights = np.array([FAMILIES[name][0] for name in names])
-    name = names[rng.choice(len(names), p=weights / weights.sum())]
+    name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
     draft = Draft(rng, bank)
     FAMILIES[name][1](draft)
     figure = draft.figure
-    total = len(figure.keypoints)
-    if total < MIN_KEYPOINTS:
-        raise AssertionError(f"family {name} declared {total} keypoints")
-    share = 1.0 if rng.random() < 0.35 else rng.uniform(0.45, 1)
-    count = int(np.clip(round(total * share), MIN_KEYPOINTS, MAX_KEYPOINTS))
-    kept = np.sort(rng.choice(total, count, replace=False)) if count < total else np.arange(total)
-    if rng.random() < 0.3:
-        kept = rng.permutation(kept)
-    figure.keep([int(i) for i in kept])
-    links = np.array(figure.links, np.int64).reshape(-1, 2)
-    if (
-        np.bincount(links.ravel(), minlength=1).max() > _MOST_LINKS
-    ):  # a star says nothing about who is near whom
-        corners = np.array([figure.points[i] for i in figure.keypoints], float)[:, :2]
-        figure.links = [(a, b) for a, b in minimum_spanning_tree(corners, np.ones(count, np.bool_)).tolist()]
+    kept = _choose_keypoints(len(figure.keypoints), rng)
+    figure.keep(kept)
+    ends = np.array(figure.links, np.int64).ravel()
+    if np.bincount(ends, minlength=1).max() > _MOST_LINKS:  # a star says nothing about who is near whom
+        corners = np.array([figure.points[i] for i in figure.keypoints], np.float64)[:, :2]
+        tree_links = minimum_spanning_tree(corners, np.ones(len(kept), np.bool_))
+        figure.links = [(int(a), int(b)) for a, b in tree_links]
     return name, figure, draft.textures
+
+
+def _choose_keypoints(total: int, rng: np.random.Generator) -> list[int]:
+    share = 1.0 if rng.random() < _ALL_KEPT_CHANCE else rng.uniform(_LEAST_KEPT, 1)
+    count = int(np.clip(round(total * share), MIN_KEYPOINTS, min(MAX_KEYPOINTS, total)))
+    kept = np.sort(rng.choice(total, count, replace=False))
+    if rng.random() < _SHUFFLE_CHANCE:
+        kept = rng.permutation(kept)
+    return [int(i) for i in kept]

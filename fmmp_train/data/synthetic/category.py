@@ -109,7 +109,7 @@ class SyntheticCategory:
         if rng.random() < _NEIGHBOUR_CHANCE:  # another one of its kind, beside or behind it
             other = self._stand(rng, light, contrast, 0.0)
             aside = rng.choice([-1, 1]) * rng.uniform(0.6, 1.1) * (high - low)[0]
-            moved = frame.shift + (aside, rng.normal(0, 0.05 * size))
+            moved = frame.shift + np.array([aside, rng.normal(0, 0.05 * size)])
             self._paint(canvas, None, other, _Frame(zoom * rng.uniform(0.7, 1.1), moved), rng, contrast)
         owners = None if self._labels_hidden else np.full((size, size), NOBODY, np.uint8)
         self._paint(canvas, owners, stance, frame, rng, contrast)

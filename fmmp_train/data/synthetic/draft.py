@@ -7,7 +7,7 @@ import numpy as np
 
 from fmmp_train.data.synthetic.bank import TextureBank
 from fmmp_train.data.synthetic.figure import Figure
-from fmmp_train.data.synthetic.textures import Array, Texture, natural_colour
+from fmmp_train.data.synthetic.textures import NUM_MATERIALS, Array, Texture, natural_colour
 
 
 class Draft:
@@ -29,12 +29,20 @@ class Draft:
         """True with this probability."""
         return bool(self.rng.random() < probability)
 
-    def texture(self, colour: Array | None = None, *, fixed: bool = False) -> int:
-        """A new texture around an RGB colour, by default near the figure's own; `fixed` keeps it in all instances."""
+    def texture(self, colour: Array | None = None) -> int:
+        """A new texture around an RGB colour, by default often near the figure's own."""
         if colour is None:
             colour = self.main_colour if self.chance(0.6) else natural_colour(self.rng)
             colour = np.clip(colour * self.u(0.7, 1.3), 5, 250)
-        self.textures.append(self.bank.draw_texture(self.rng, colour, 0.0 if fixed else self.freedom))
+        self.textures.append(self.bank.draw_texture(self.rng, colour, self.freedom))
+        return len(self.textures) - 1
+
+    def skin(self, colour: Array | None = None) -> int:
+        """A texture of one material without a pattern."""
+        base = self.main_colour if colour is None else colour
+        shades = base * np.array([[1 - self.u(0.03, 0.25)], [1.0], [1 + self.u(0.03, 0.15)]])
+        field = int(self.rng.integers(NUM_MATERIALS))
+        self.textures.append(Texture(field, np.clip(shades, 3, 252), 0.0, self.freedom))
         return len(self.textures) - 1
 
     def plain(self, colour: Array | tuple[float, float, float]) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures: bones, points on them, parts between the points, keypoints and links; drawn once a category.
+"""Figures: bones, points on them, parts between the points, keypoints and links; one a category.
 
 Rest coordinates: x right, y up, z towards the viewer; a figure is about one unit long.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -16,16 +17,22 @@ from numpy.typing import NDArray
 from fmmp_train.data.links import bridge_links
 
 Array = NDArray[np.float64]
-Point = Sequence[float]
+Point = Sequence[float] | Array  # x, y, z
 Kind = Literal["limb", "blob", "disc", "plate", "stroke"]
+
+
+def vec(x: float, y: float, z: float) -> Array:
+    """A vector that can be added to."""
+    return np.array([x, y, z], np.float64)
 
 
 class Part(NamedTuple):
     """Something to paint. `vertices` index the figure's points.
 
-    limb: two ends, `size` their radii, the bulge between them, how round the ends are. blob: centre and three semi-axis tips.
-    disc: centre, two semi-axis tips and the tip of the normal (painted when it faces the viewer).
-    plate: corners of a polygon. stroke: a line, `size` its width.
+    limb: two ends; `size` is their radii, the bulge between them, and how round the ends are.
+    blob: centre and three semi-axis tips.
+    disc: centre, two semi-axis tips and the tip of the normal; painted when it faces the viewer.
+    plate: corners of a polygon. stroke: a line; `size` is its width.
     """
 
     kind: Kind
@@ -52,7 +59,7 @@ class View:
 
 @dataclass
 class Figure:
-    """A category's geometry; build it with `bone`, `point`, the parts, `keypoint` and `link`, then `freeze`."""
+    """A category's geometry, built up by a family."""
 
     view: View = field(default_factory=View)
     boxed: bool = False  # the box goes around the keypoints, not around all parts
@@ -82,40 +89,31 @@ class Figure:
         self.points.append(at)
         return len(self.points) - 1
 
-    def _add(
-        self,
-        kind: Kind,
-        vertices: Iterable[int],
-        size: Sequence[float],
-        texture: int,
-        anchor: tuple[int, int] | None,
-        lift: float,
-        cull: bool = False,
-        smooth: bool = False,
-    ) -> None:
-        ids = tuple(vertices)
-        ends = anchor if anchor is not None else (ids[0], ids[1] if kind == "limb" else ids[0])
-        self.parts.append(Part(kind, ids, tuple(size), texture, ends, lift, cull, smooth))
+    def row(self, bone: int, places: Iterable[Point]) -> list[int]:
+        """Add several points."""
+        return [self.point(bone, at) for at in places]
 
     def limb(
-        self, start: int, end: int, r0: float, r1: float, texture: int, bulge: float = 0, lift: float = 0
+        self, start: int, end: int, r0: float, r1: float, texture: int, *, bulge: float = 0, lift: float = 0
     ) -> None:
         """A tapered round part from one point to another."""
-        self._add("limb", (start, end), (r0, r1, bulge, 1.0), texture, None, lift)
+        self.parts.append(
+            Part("limb", (start, end), (r0, r1, bulge, 1.0), texture, (start, end), lift, False, False)
+        )
 
     def tube(
         self, start: int, end: int, r0: float, r1: float, texture: int, *, anchor: int, lift: float = 0
     ) -> None:
         """A limb with nearly flat ends."""
-        self._add("limb", (start, end), (r0, r1, 0.0, 0.15), texture, (anchor, anchor), lift)
+        size = (r0, r1, 0.0, 0.15)
+        self.parts.append(Part("limb", (start, end), size, texture, (anchor, anchor), lift, False, False))
 
-    def blob(self, bone: int, at: Point, axes: Point, texture: int, lift: float = 0) -> int:
+    def blob(self, bone: int, at: Point, axes: Point, texture: int, *, lift: float = 0) -> int:
         """An ellipsoid with semi-axes `axes` along x, y, z; returns its centre's point."""
-        x, y, z = at
-        centre = self.point(bone, at)
-        tips = [self.point(bone, p) for p in ((x + axes[0], y, z), (x, y + axes[1], z), (x, y, z + axes[2]))]
-        self._add("blob", (centre, *tips), (), texture, None, lift)
-        return centre
+        places = np.asarray(at, np.float64) + np.diag(np.asarray(axes, np.float64))
+        ids = (self.point(bone, at), *self.row(bone, places))
+        self.parts.append(Part("blob", ids, (), texture, (ids[0], ids[0]), lift, False, False))
+        return ids[0]
 
     def disc(
         self,
@@ -128,14 +126,29 @@ class Figure:
         anchor: int | None = None,
         lift: float = 0.06,
     ) -> int:
-        """An elliptic spot with semi-axes `a`, `b` (vectors); it is seen from the side a x b. Returns its centre."""
-        p, va, vb = np.asarray(at, float), np.asarray(a, float), np.asarray(b, float)
+        """An elliptic spot with semi-axes `a`, `b`, seen from where a x b points; returns its centre."""
+        centre, va, vb = (np.asarray(v, np.float64) for v in (at, a, b))
         normal = np.cross(va, vb)
         normal *= 0.1 / max(float(np.linalg.norm(normal)), 1e-9)
-        ids = [self.point(bone, tuple(q)) for q in (p, p + va, p + vb, p + normal)]
+        ids = tuple(self.row(bone, (centre, centre + va, centre + vb, centre + normal)))
         host = ids[0] if anchor is None else anchor
-        self._add("disc", ids, (), texture, (host, host), lift)
+        self.parts.append(Part("disc", ids, (), texture, (host, host), lift, False, False))
         return ids[0]
+
+    def spot(
+        self,
+        bone: int,
+        at: Point,
+        radii: tuple[float, float],
+        texture: int,
+        *,
+        side: int = 1,
+        anchor: int | None = None,
+        lift: float = 0.06,
+    ) -> int:
+        """A disc in the plane of x and y that faces +z (`side` 1) or -z (-1); returns its centre."""
+        a, b = (radii[0], 0, 0), (0, side * radii[1], 0)
+        return self.disc(bone, at, a, b, texture, anchor=anchor, lift=lift)
 
     def plate(
         self,
@@ -149,15 +162,17 @@ class Figure:
     ) -> None:
         """A polygon. With `outside_of` (a point inside a solid) only its outer side is painted."""
         ids = list(vertices)
-        if outside_of is not None:
-            corners = np.array([self.points[i] for i in ids], float)
-            centre = corners.mean(0)
-            normal = np.cross(corners - centre, np.roll(corners, -1, 0) - centre).sum(0)
-            if normal @ (centre - np.asarray(outside_of, float)) < 0:
-                ids.reverse()
-        host = ids[0] if anchor is None else anchor
-        other = ids[len(ids) // 2] if anchor is None else anchor
-        self._add("plate", ids, (), texture, (host, other), lift, outside_of is not None, smooth)
+        if outside_of is not None and self._faces(ids, outside_of):
+            ids.reverse()
+        ends = (ids[0], ids[len(ids) // 2]) if anchor is None else (anchor, anchor)
+        self.parts.append(Part("plate", tuple(ids), (), texture, ends, lift, outside_of is not None, smooth))
+
+    def _faces(self, ids: list[int], target: Point) -> bool:
+        """Whether a polygon's front is turned to `target`."""
+        corners = np.array([self.points[i] for i in ids], np.float64)
+        centre = corners.mean(0)
+        normal = np.cross(corners - centre, np.roll(corners, -1, 0) - centre).sum(0)
+        return bool(normal @ (centre - np.asarray(target, np.float64)) < 0)
 
     def stroke(
         self,
@@ -171,16 +186,20 @@ class Figure:
         """A line through points, `width` units thick."""
         ids = tuple(vertices)
         host = ids[0] if anchor is None else anchor
-        self._add("stroke", ids, (width,), texture, (host, host), lift)
+        self.parts.append(Part("stroke", ids, (width,), texture, (host, host), lift, False, False))
 
     def keypoint(self, vertex: int) -> int:
         """Declare a point to be a keypoint; returns its index."""
         self.keypoints.append(vertex)
         return len(self.keypoints) - 1
 
+    def keys(self, vertices: Iterable[int]) -> list[int]:
+        """Declare several."""
+        return [self.keypoint(vertex) for vertex in vertices]
+
     def link(self, *chain: int) -> None:
         """Link keypoints one after the other."""
-        self.links.extend(zip(chain[:-1], chain[1:], strict=True))
+        self.links.extend(pairwise(chain))
 
     def keep(self, kept: Sequence[int]) -> None:
         """Keep these keypoints, in this order; a removed one hands its links on to its first neighbour."""

@@ -132,13 +132,13 @@ def _ellipses(centres: Array, axes: Array) -> list[Shape]:
 
 
 def _plate_solver(corners: Array) -> Array:
-    """(3, n): times the corners of a posed plate it gives the least-squares affine map from texels to them."""
+    """(3, n): times the corners of a posed plate, it is the best affine map from texels to them."""
     centred = corners - corners.mean(0)
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     flat = centred @ axes[:2].T
     half = PLATE_PATCH[0] / 2
     zoom = half / max(float(np.abs(flat).max()), 1e-6)
-    # The columns of `flat` are orthogonal and sum to zero, so that the normal equations are solved as they stand.
+    # Least squares without solving: the columns of `flat` are orthogonal and sum to zero.
     slopes = (flat / np.maximum((flat**2).sum(0), 1e-12) / zoom).T
     return np.vstack([slopes, 1 / len(corners) - half * slopes.sum(0)])
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
@@ -12,6 +14,8 @@ from fmmp_train.data.synthetic.textures import Array, Image, Texture
 
 NOBODY = 255  # owner of a pixel of the background
 _SHIFT = 4  # bits of sub-pixel position in OpenCV's polygons
+_NEUTRAL = 160  # shade of a part that stays as its texture is
+_PATCHES = {"limb": LIMB_PATCH, "blob": BLOB_PATCH, "disc": BLOB_PATCH}  # texels; others PLATE_PATCH
 _INVERSE_255 = np.float32(1 / 255)
 
 
@@ -50,7 +54,7 @@ def paint_line(canvas: Image, points: Array, colour: Array, width: float, closed
 
 
 class Wardrobe:
-    """The patches of one instance: every texture in the form a part needs, shaded, made when first asked for."""
+    """The patches of one instance: textures in the form a part needs, shaded, made when first asked for."""
 
     def __init__(
         self,
@@ -62,40 +66,31 @@ class Wardrobe:
     ) -> None:
         self._bank, self._textures, self._rng = bank, textures, rng
         self._luts = [texture.recoloured(rng, tint) for texture in textures]
-        self._contrast = contrast
+        self._tenths = int(np.clip(contrast * 10, 0, 9))
         self._made: dict[tuple[int, str], Image] = {}
 
     def colour(self, texture: int) -> Array:
         """One RGB colour of a texture, for lines."""
-        return self._luts[texture][100].astype(np.float64)
+        return np.asarray(self._luts[texture][100], np.float64)
 
     def patch(self, texture: int, kind: str) -> Image:
         """The patch of a texture for a part of this kind; a "cushion" is a plate that bulges."""
         key = (texture, kind)
         if key not in self._made:
-            height, width = {"limb": LIMB_PATCH, "blob": BLOB_PATCH, "disc": BLOB_PATCH}.get(
-                kind, PLATE_PATCH
-            )
+            height, width = _PATCHES.get(kind, PLATE_PATCH)
             patch = self._bank.patch(self._textures[texture], self._luts[texture], self._rng, height, width)
             if kind in ("limb", "blob", "cushion"):
-                patch = cv2.multiply(patch, _shading(kind, self._contrast), scale=1 / 160)
+                patch = np.asarray(
+                    cv2.multiply(patch, _shading(kind, self._tenths), scale=1 / _NEUTRAL), np.uint8
+                )
             self._made[key] = patch
         return self._made[key]
 
 
-def _shading(kind: str, contrast: float) -> Image:
-    """Brightness of a round part, 160 = as the texture is; cached for a few contrasts."""
-    step = int(np.clip(contrast * 10, 0, 9))
-    if (kind, step) not in _SHADINGS:
-        _SHADINGS[kind, step] = _make_shading(kind, step / 10)
-    return _SHADINGS[kind, step]
-
-
-_SHADINGS: dict[tuple[str, int], Image] = {}
-
-
-def _make_shading(kind: str, contrast: float) -> Image:
-    height, width = {"limb": LIMB_PATCH, "blob": BLOB_PATCH}.get(kind, PLATE_PATCH)
+@lru_cache(maxsize=64)
+def _shading(kind: str, tenths: int) -> Image:
+    """Brightness of a round part in a light of `tenths` / 10 contrast; _NEUTRAL leaves a texture as it is."""
+    height, width = _PATCHES.get(kind, PLATE_PATCH)
     y, x = np.mgrid[:height, :width].astype(np.float64)
     y, x = (y + 0.5) / height * 2 - 1, (x + 0.5) / width * 2 - 1
     if kind == "limb":
@@ -103,5 +98,5 @@ def _make_shading(kind: str, contrast: float) -> Image:
     depth = np.sqrt(np.clip(1 - np.minimum(x * x + y * y, 1), 0, 1))  # of a round surface towards the viewer
     light = np.array({"limb": (0, -0.6, 0.8), "blob": (-0.35, -0.55, 0.76)}.get(kind, (0, 0, 1.0)))
     lambert = np.clip(x * light[0] + y * light[1] + depth * light[2], 0, 1)
-    shade = 160 * (1 + contrast * 1.4 * (lambert - 0.72))
+    shade = _NEUTRAL * (1 + tenths / 10 * 1.4 * (lambert - 0.72))
     return np.repeat(np.clip(shade, 20, 250).astype(np.uint8)[..., None], 3, axis=2)

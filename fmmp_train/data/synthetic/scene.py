@@ -77,7 +77,7 @@ def _random_outline(rng: np.random.Generator, centre: Array, radius: float) -> A
         if kind == 3:
             ring = ring * rng.uniform(0.65, 1.25, (16, 1))
     c, s = np.cos(angle), np.sin(angle)
-    return ring * radius @ np.array([[c, s], [-s, c]]) + centre
+    return np.asarray(ring * radius @ np.array([[c, s], [-s, c]]) + centre)
 
 
 def through_camera(canvas: Image, bank: TextureBank, rng: np.random.Generator) -> Image:
@@ -94,20 +94,20 @@ def through_camera(canvas: Image, bank: TextureBank, rng: np.random.Generator) -
     offset = (1 - gain.mean()) * rng.uniform(0, 90)
     canvas = np.asarray(cv2.transform(canvas, np.column_stack([mixing, np.full(3, offset)])), np.uint8)
     if rng.random() < 0.12:  # the crop reaches beyond the photograph: black there
-        side, depth = rng.integers(4), int(size * rng.uniform(0.02, 0.08))
+        side, depth = int(rng.integers(4)), int(size * rng.uniform(0.02, 0.08))
         np.rot90(canvas, side)[:depth] = 0
     draw = rng.random()
     if draw < 0.3:
         canvas = np.asarray(cv2.GaussianBlur(canvas, (0, 0), float(rng.uniform(0.4, 1.4))), np.uint8)
     elif draw < 0.4:  # a small picture that was enlarged
         small = int(size * rng.uniform(0.35, 0.75))
-        canvas = cv2.resize(canvas, (small, small), interpolation=cv2.INTER_AREA)
-        canvas = np.asarray(cv2.resize(canvas, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
+        shrunk = cv2.resize(canvas, (small, small), interpolation=cv2.INTER_AREA)
+        canvas = np.asarray(cv2.resize(shrunk, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
     if rng.random() < 0.5:
         y, x = rng.integers(0, 320 - min(size, 320) + 1, 2)
         grain = bank.grain[y : y + size, x : x + size]
         if grain.shape[:2] != (size, size):
-            grain = cv2.resize(bank.grain, (size, size))
+            grain = np.asarray(cv2.resize(bank.grain, (size, size)), np.uint8)
         strength = float(rng.uniform(1, 7)) / bank.GRAIN_SPREAD
         canvas = np.asarray(cv2.addWeighted(canvas, 1, grain, strength, -128 * strength), np.uint8)
     if rng.random() < 0.25:

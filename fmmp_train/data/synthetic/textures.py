@@ -14,6 +14,7 @@ Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 FIELD = 256  # pixels a side; fields tile
+NUM_MATERIALS = 14  # fields, the first ones, without any pattern
 
 # Colours that things have, as (mean RGB, spread): fur, skin, cloth, paint, leaves, metal, plastic.
 _COLOURS = np.array(
@@ -46,15 +47,17 @@ _COLOURS = np.array(
 def natural_colour(rng: np.random.Generator) -> Array:
     """One RGB colour (3,), 0 to 255: near a colour of fur, skin, cloth, paint, leaves or metal."""
     if rng.random() < 0.08:  # anything, so that no colour is impossible
-        return rng.uniform(10, 245, 3)
+        return np.asarray(rng.uniform(10, 245, 3))
     colour = _COLOURS[rng.integers(len(_COLOURS))] * rng.uniform(0.75, 1.25) + rng.normal(0, 10, 3)
     pale = rng.uniform(0, 0.6)  # most things are greyer than paint
-    return np.clip(colour * (1 - pale) + colour.mean() * pale, 6, 249)
+    return np.asarray(np.clip(colour * (1 - pale) + colour.mean() * pale, 6, 249))
 
 
 def normalise(field: Array) -> Image:
+    """Spread a field over 0 to 255, but for its outermost hundredths."""
     low, high = np.percentile(field, (1, 99))
-    return np.clip((field - low) / max(float(high - low), 1e-9) * 255, 0, 255).astype(np.uint8)
+    spread = np.clip((field - low) / max(float(high - low), 1e-9) * 255, 0, 255)
+    return np.asarray(spread, np.uint8)
 
 
 def _spectral(rng: np.random.Generator, slope: float, stretch: float, angle: float) -> Array:
@@ -78,10 +81,11 @@ def _cells(rng: np.random.Generator, count: int, borders: bool) -> Array:
     distance, labels = cv2.distanceTransformWithLabels(tiled, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     middle = slice(FIELD, 2 * FIELD)
     if not borders:
-        return distance[middle, middle].astype(np.float64)
+        return np.asarray(distance[middle, middle], np.float64)
     edges = cv2.Laplacian((labels % 251).astype(np.float32), cv2.CV_32F) != 0
     width = float(rng.uniform(0.8, 2.5))
-    return cv2.GaussianBlur(edges.astype(np.float64), (0, 0), width)[middle, middle]
+    blurred = cv2.GaussianBlur(edges.astype(np.float64), (0, 0), width)
+    return np.asarray(blurred[middle, middle], np.float64)
 
 
 def _stripes(rng: np.random.Generator, waves: int, wobble: float) -> Array:
@@ -89,7 +93,7 @@ def _stripes(rng: np.random.Generator, waves: int, wobble: float) -> Array:
     phase = wobble * _spectral(rng, 2.2, 1, 0)
     phase /= max(float(np.abs(phase).max()), 1e-9) / max(wobble, 1e-9)
     kx, ky = rng.permutation([waves, int(rng.integers(-2, 3))])
-    return np.sin(2 * np.pi * (kx * x + ky * y + phase))
+    return np.asarray(np.sin(2 * np.pi * (kx * x + ky * y + phase)))
 
 
 def _checks(rng: np.random.Generator, waves: int) -> Array:
@@ -97,13 +101,13 @@ def _checks(rng: np.random.Generator, waves: int) -> Array:
     line = np.sin(2 * np.pi * waves * t) + 0.5 * np.sin(2 * np.pi * waves * 2 * t + rng.uniform(0, 6))
     if rng.random() < 0.5:
         line = np.sign(line)
-    return line[:, None] + line[None, :]
+    return np.asarray(line[:, None] + line[None, :])
 
 
 def make_fields(rng: np.random.Generator) -> list[Image]:
     """Grey tiling fields (FIELD, FIELD) uint8 of many families, each spread over the whole range."""
     fields: list[Array] = []
-    for slope in np.linspace(0.7, 2.4, 14):  # clouds, plaster, sand
+    for slope in np.linspace(0.7, 2.4, NUM_MATERIALS):  # clouds, plaster, sand
         fields.append(_spectral(rng, slope, 1, 0))
     for _ in range(10):  # fur, grass, wood, brushed metal
         fields.append(_spectral(rng, rng.uniform(1.0, 1.7), rng.uniform(3, 12), rng.uniform(0, np.pi)))
