@@ -45,6 +45,9 @@ struct LevelsInMemory {
 };
 
 inline constexpr int kGroupedThreads = 64;
+// On one multiprocessor. Leaves 128 registers, so that all loads of a lane are in flight at once: with a
+// larger number, or none, the compiler saves registers and waits in between.
+inline constexpr int kGroupedBlocks = 8;
 inline constexpr int kGroupedPoints = 4;
 inline constexpr int kGroupedHeadDim = 32;
 
@@ -82,7 +85,7 @@ __device__ __forceinline__ int sum_over_points(float (&sum)[kChannels], int poin
 /// level: 4 * kNumLevels loads of 16 bytes are in flight before the first sum. Block (x, y, z) makes the rows
 /// (b, q, m) = (z, y, x * rows per block + group), so no index is divided.
 template <typename T, typename L, typename Levels, int kNumLevels>
-__global__ void __launch_bounds__(kGroupedThreads)
+__global__ void __launch_bounds__(kGroupedThreads, kGroupedBlocks)
     grouped_kernel(CudaTensors const tensors, MsDeformAttnDims const dims, Levels const levels)
 {
     constexpr int kChannels = kChannelsPerLoad<T>;
@@ -146,12 +149,13 @@ __global__ void __launch_bounds__(kGroupedThreads)
 }
 
 inline constexpr int kGenericThreads = 128;
+inline constexpr int kGenericBlocks = 5;  // on one multiprocessor: leaves 96 registers, enough not to spill
 
 /// Every other shape, the shared value and coverage. A thread makes kWidth channels of one row: a 16-byte
 /// load of them where sizes and addresses allow it, else one. Neighbouring threads make neighbouring
 /// channels.
 template <typename T, typename L, int kWidth>
-__global__ void __launch_bounds__(kGenericThreads)
+__global__ void __launch_bounds__(kGenericThreads, kGenericBlocks)
     generic_kernel(CudaTensors const tensors, MsDeformAttnDims const dims, LevelsInMemory const levels)
 {
     int64_t const chunks = dims.head_dim / kWidth;
@@ -177,14 +181,21 @@ __global__ void __launch_bounds__(kGenericThreads)
             for (int p = 0; p < int(dims.num_points); ++p, location += 2, ++weight) {
                 Taps const taps =
                     bilinear_taps(to_float(location[0]), to_float(location[1]), level.height, level.width);
+                Loaded<T, kWidth> channels[4] = {};
+                float share[4] = {};
 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
                     if (level.fits && taps.weight[k] != 0.f) {
-                        float const share = to_float(*weight) * taps.weight[k];
+                        share[k] = to_float(*weight) * taps.weight[k];
                         int64_t const cell = int64_t(level.start) + taps.cell[k];
-                        accumulate_from<T>(sum, map + cell * dims.cell_stride(), share);
-                        covered += share;
+                        channels[k] =
+                            *reinterpret_cast<Loaded<T, kWidth> const*>(map + cell * dims.cell_stride());
                     }
+                }
+#pragma unroll
+                for (int k = 0; k < 4; ++k) {
+                    accumulate<T>(sum, channels[k], share[k]);
+                    covered += share[k];
                 }
             }
         }

@@ -62,15 +62,14 @@ __device__ __forceinline__ void accumulate(float (&sum)[kChannelsPerLoad<T>], ui
     }
 }
 
-/// sum += share * the kWidth channels from `first` on: one element, or one 16-byte load.
+/// What one load brings: a single channel, or kChannelsPerLoad of them.
 template <typename T, int kWidth>
-__device__ __forceinline__ void accumulate_from(float (&sum)[kWidth], T const* first, float share)
+using Loaded = std::conditional_t<kWidth == 1, T, uint4>;
+
+template <typename T>
+__device__ __forceinline__ void accumulate(float (&sum)[1], T const& channel, float share)
 {
-    if constexpr (kWidth == 1) {
-        sum[0] += share * to_float(*first);
-    } else {
-        accumulate<T>(sum, __ldg(reinterpret_cast<uint4 const*>(first)), share);
-    }
+    sum[0] += share * to_float(channel);
 }
 
 /// (x, y) of one sampling location, in one load.
