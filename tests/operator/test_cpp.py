@@ -70,9 +70,7 @@ MUTANTS = {
         LOOP, {"used += s.tap_weight[k][i] != 0.f": "used += 1"}, ("loop_reads_no_cell_of_weight_zero",)
     ),
     "coverage counts what lies outside": Mutant(
-        HEADER,
-        {"sum += taps.weight[k] != 0.f ?": "sum += true ? 0.25f * to_float(attention_weights[sample]) :"},
-        FORMULA_ALONE,
+        HEADER, {"* taps.weight[k] : 0.f": "* taps.weight[k] : 0.25f"}, FORMULA_ALONE
     ),
     "NaN is a place": Mutant(
         HEADER,
