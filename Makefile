@@ -1,22 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make demo` and `make test` set everything up themselves, in .venv; a second run starts at once.
 .DEFAULT_GOAL := help
-.PHONY: help install test demo lint format clean
+.PHONY: help install nvidia test demo lint format clean
 
 BASE_PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CPP := $(shell find trt_plugins -type f 2>/dev/null)
+LOG := build/install.log
+CPP := $(shell find trt_plugins -type f -not -name '*.pyc' 2>/dev/null)
 CPP_CODE := $(shell git ls-files '*.h' '*.hpp' '*.cpp' '*.cu' '*.cuh' 2>/dev/null)
 
 help:
 	@echo "make demo     export the demo model and find keypoints in photographs (pictures in demo/)"
 	@echo "make test     run every test that this machine can run"
 	@echo "make lint     the checks of a commit;  make format  put the code in the project's form"
+	@echo "make nvidia   fetch NVIDIA's libraries into build/, so that the tests ask them too"
 	@echo "make install  only set up .venv;  make clean  remove what was built"
 
 install: $(STAMP)
+
+nvidia: $(BIN)/python
+	$(BIN)/python trt_plugins/tensorrt/fetch_nvidia.py
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
@@ -40,7 +45,13 @@ $(BIN)/python:
 	  sys.exit("fmmp needs Python 3.10 to 3.13, $(BASE_PYTHON) is " + v + ": say make BASE_PYTHON=/path/to/python3.11")'
 	$(BASE_PYTHON) -m venv $(VENV)
 
-# The stamp is newer than all that decides what is installed; Python files are found without a reinstall.
+# The stamp is newer than all that decides what is installed; Python files are found without a reinstall. Where the
+# headers can't be fetched, the part that needs them is left out; the lines that start with "fmmp:" say so.
 $(STAMP): $(BIN)/python pyproject.toml CMakeLists.txt $(CPP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,export,dev]'
+	@mkdir -p build
+	-@$(BIN)/python trt_plugins/onnxruntime/fetch_headers.py
+	-@$(BIN)/python trt_plugins/tensorrt/fetch_nvidia.py headers
+	@echo "installing into $(VENV); the words of pip and CMake go to $(LOG)"
+	@$(BIN)/python -m pip install --verbose --editable '.[train,export,dev]' > $(LOG) 2>&1 || { tail -n 50 $(LOG); exit 1; }
+	@sed -n 's|^ *-- \(fmmp: .*\)|\1|p' $(LOG)
 	@touch $@
