@@ -43,12 +43,14 @@ class Result:
     microseconds: float  # 0 unless timed
 
 
-def build_for_cpu(folder: Path, flags: tuple[str, ...] = SANITIZERS, sources: Path = PLUGINS) -> Path:
-    """Compile driver and CUDA source against the host stand-in for CUDA; returns the program."""
+def build_for_cpu(
+    folder: Path, flags: tuple[str, ...] = SANITIZERS, sources: Path = PLUGINS, main: str = "driver.cpp"
+) -> Path:
+    """Compile `main` and the CUDA source against the host stand-in for CUDA; returns the program."""
     program = folder / "driver"
     compiler = shutil.which("g++") or shutil.which("c++") or "g++"
     includes = [f"-I{folder}" for folder in (HERE / "standin", sources / "include", sources / "src")]
-    files: list[str | Path] = ["-x", "c++", sources / "src" / "cuda_ms_deform_attn.cu", HERE / "driver.cpp"]
+    files: list[str | Path] = ["-x", "c++", sources / "src" / "cuda_ms_deform_attn.cu", HERE / main]
     subprocess.run([compiler, *HOST_FLAGS, *flags, *includes, *files, "-o", program], check=True)
     return program
 

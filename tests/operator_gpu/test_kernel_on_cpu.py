@@ -6,6 +6,8 @@ Outputs start as NaN, and guard zones that may be neither read nor written lie a
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pytest
 
 from tests.golden import load_npz
 from tests.operator_gpu.cases import SHAPES, TYPES, hostile, judge, known_levels_fit
-from tests.operator_gpu.driver import Case, run
+from tests.operator_gpu.driver import Case, build_for_cpu, run
 from tests.operator_gpu.reference import NETWORK_LEVELS, Array, Inputs, draw
 
 INVALID_VALUE, MISALIGNED = 1, 716  # cudaError_t
@@ -135,3 +137,13 @@ def test_half_locations_need_a_half_value(cpu_program: Path, tmp_path: Path) -> 
 def test_value_heads_must_be_the_heads_or_one(cpu_program: Path, tmp_path: Path) -> None:
     (result,) = run(cpu_program, [Case(inputs=draw(queries=2, heads=8, value_heads=4))], tmp_path)
     assert result.status == INVALID_VALUE
+
+
+def test_far_cells_of_huge_values_are_found(tmp_path: Path) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("needs a C++ compiler (g++)")
+    program = build_for_cpu(
+        tmp_path, ("-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all"), main="far_cells.cpp"
+    )
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
