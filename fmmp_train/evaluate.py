@@ -20,9 +20,7 @@ class Answer(NamedTuple):
     """What was found for one pair."""
 
     keypoints_px: npt.NDArray[np.floating]  # (K_c, 2), pixels of the query image
-    score: npt.NDArray[np.floating] | None = (
-        None  # (K_c,) in [0, 1]; None: it does not judge itself
-    )
+    score: npt.NDArray[np.floating] | None = None  # (K_c,) in [0, 1]; None: it does not judge itself
 
 
 class CropAnswer(NamedTuple):

@@ -26,11 +26,14 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             {"id": number, "name": f"thing {number}", "keypoints": [], "skeleton": category.links.tolist()}
         )
         for i in range(count):
-            drawn = category.render(np.random.default_rng([number, i]), 160, clean=True)
+            drawn = category.render(np.random.default_rng([number, i]), 160)
             identity = 100 * number + i
             write_image(folder / "images" / f"{identity}.png", drawn.image)
             images.append({"id": identity, "file_name": f"{identity}.png", "height": 160, "width": 160})
-            points = np.column_stack([drawn.keypoints_px, 2 * drawn.visible])
+            inside = ((drawn.keypoints_px >= 0) & (drawn.keypoints_px < 160)).all(
+                1
+            )  # hidden ones are labelled
+            points = np.column_stack([drawn.keypoints_px, 2 * inside])
             annotations.append(
                 {
                     "id": identity,
@@ -38,7 +41,7 @@ def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     "category_id": number,
                     "bbox": drawn.box.tolist(),
                     "keypoints": points.flatten().tolist(),
-                    "num_keypoints": int(drawn.visible.sum()),
+                    "num_keypoints": int(inside.sum()),
                     "area": float(drawn.box[2] * drawn.box[3]),
                     "iscrowd": 0,
                 }

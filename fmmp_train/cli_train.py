@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fmmp-train`: train a network, or continue a run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fmmp_train.inputs import Locations
+    from fmmp_train.presets import TrainConfig
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code is 0 only for a finished run."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if (args.resume is None) == (args.preset is None):
+        parser.error("give --preset for a new run, or --resume RUN to continue one")
+    if args.resume is None and args.output is None:
+        parser.error("a new run needs a folder: --output RUN")
+    changes = ("output", "steps", "batch_size", "seed", "settings", "init", "backbone_weights")
+    if args.resume is not None and any(getattr(args, name) for name in changes):
+        parser.error("a resumed run keeps its recipe and its folder: leave out what would change them")
+
+    from fmmp_train.progress import show_progress  # imports torch: after parsing, so that --help is instant
+    from fmmp_train.train import BEST_FILE, MODEL_FILE, resume, start
+
+    device = None if args.device == "auto" else args.device
+    out: Path = args.resume or args.output
+    try:
+        with show_progress() as tell:
+            if args.resume is not None:
+                moved = _moved(args)
+                outcome = resume(out, locations=moved, device=device, workers=args.workers, tell=tell)
+            else:
+                config, locations = _recipe(args), _locations(args)
+                outcome = start(config, locations, out, device=device, workers=args.workers, tell=tell)
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"fmmp-train: {str(error).strip().splitlines()[-1]}\n")
+    if not outcome.is_finished:
+        done = f"stopped after step {outcome.step} of {outcome.steps}, nothing is lost"
+        parser.exit(1, f"fmmp-train: {done}: go on with fmmp-train --resume {out}\n")
+    print(f"{out / MODEL_FILE}: {outcome.steps} steps")
+    if (out / BEST_FILE).exists():
+        print(f"{out / BEST_FILE}: best mPCK on validation")
+    return 0
+
+
+def _recipe(args: argparse.Namespace) -> TrainConfig:
+    """The preset or JSON file, with the changes of the command line."""
+    from fmmp_train.config import from_json, override
+    from fmmp_train.presets import PRESETS, TrainConfig
+
+    if args.preset in PRESETS:
+        config = PRESETS[args.preset]()
+    elif Path(args.preset).is_file():
+        config = from_json(TrainConfig, Path(args.preset).read_text(encoding="utf-8"))
+    else:
+        raise ValueError(f"no preset {args.preset!r}, and no such file; presets: {', '.join(PRESETS)}")
+    settings = [
+        f"{name}={getattr(args, name)}" for name in ("batch_size", "seed") if getattr(args, name) is not None
+    ]
+    if args.steps is not None:
+        settings += [f"steps={args.steps}", "epochs=null"]
+    if args.backbone_weights is not None:
+        settings.append("backbone_weights=file")
+    return override(config, [*settings, *args.settings])
+
+
+def _locations(args: argparse.Namespace) -> Locations:
+    from fmmp_train.inputs import Locations
+
+    return Locations(
+        data=args.data,
+        split=args.split,
+        val_split=args.val_split,
+        photos=tuple(args.photos),
+        backbone=args.backbone_weights,
+        init=args.init,
+    )
+
+
+def _moved(args: argparse.Namespace) -> Locations | None:
+    """Where a resumed run finds its files now; None if it is not said, and so where they were."""
+    return _locations(args) if args.data is not None or args.photos else None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fmmp-train",
+        description="Train a network by a recipe, or continue an interrupted run with --resume.",
+        epilog="Several GPUs: accelerate launch -m fmmp_train.cli_train ...",
+    )
+    recipe = parser.add_argument_group("recipe of a new run")
+    recipe.add_argument("--preset", help="released, demo, or a JSON file with a recipe")
+    recipe.add_argument(
+        "--set",
+        dest="settings",
+        metavar="FIELD=VALUE",
+        action="append",
+        default=[],
+        help="change a field of the recipe, such as optimizer.lr=3e-4; may be given several times",
+    )
+    recipe.add_argument("--steps", type=int, help="short for --set steps=N --set epochs=null")
+    recipe.add_argument("--batch-size", type=int, help="pairs of a step, over all processes")
+    recipe.add_argument("--seed", type=int, help="of the weights and the data")
+    recipe.add_argument("--init", metavar="CHECKPOINT", help="start from these weights, with their network")
+    recipe.add_argument("--backbone-weights", metavar="FILE", help="ImageNet weights of the backbone")
+    files = parser.add_argument_group("files")
+    files.add_argument("-o", "--output", type=Path, metavar="RUN", help="new folder of the run")
+    files.add_argument("--resume", type=Path, metavar="RUN", help="folder of the run to continue")
+    files.add_argument("--data", metavar="DIR", help="folder with annotations/<split>.json and images/")
+    files.add_argument("--split", default="train", help="to learn from (default: %(default)s)")
+    files.add_argument("--val-split", default="val", help="to measure PCK on (default: %(default)s)")
+    files.add_argument(
+        "--photos",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="photographs for self-pairs, may be given several times (default: scikit-image's)",
+    )
+    parser.add_argument("--device", choices=("auto", "cpu"), default="auto", help="(default: %(default)s)")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="processes that make examples (default: none beside the training)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run starts from: its data, its validation pairs and its network, opened before the first step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from fmmp_train.checkpoint import load_model
+from fmmp_train.data import Dataset, find_annotations, read_annotations
+from fmmp_train.data.dataset import Mixture
+from fmmp_train.data.self_pairs import SelfPairSource
+from fmmp_train.data.sources import AnnotatedSource, Source, SyntheticSource
+from fmmp_train.model import Network
+from fmmp_train.pairs import Pair, draw_pairs
+from fmmp_train.photographs import read_photographs
+from fmmp_train.presets import TrainConfig
+from fmmp_train.pretrained import load_pretrained
+
+
+@dataclass(frozen=True, kw_only=True)
+class Locations:
+    """Where a run finds its files on this machine; no part of its recipe."""
+
+    data: str | None = None  # folder with annotations/<split>.json and images/
+    split: str = "train"
+    val_split: str = "val"
+    photos: tuple[str, ...] = ()  # folders of photographs for self-pairs; scikit-image's when empty
+    backbone: str | None = None  # weight file of the backbone
+    init: str | None = None  # checkpoint to start from
+
+
+def create_mixture(config: TrainConfig, locations: Locations) -> Mixture:
+    """Open the data of a recipe.
+
+    Raises:
+        OSError: a folder or file is missing.
+        ValueError: annotations are wrong, or nothing can be drawn from them.
+    """
+    weights = config.mixture
+    sources: list[tuple[Source, float]] = []
+    if weights.synthetic:
+        sources.append((SyntheticSource(augmentation=config.augmentation), weights.synthetic))
+    if weights.photographs:
+        sources.append(
+            (AnnotatedSource(training_set(config, locations), config.augmentation), weights.photographs)
+        )
+    if weights.self_pairs:
+        photographs = read_photographs([Path(folder) for folder in locations.photos])
+        sources.append((SelfPairSource(photographs, config.augmentation), weights.self_pairs))
+    return Mixture(sources, config.examples, config.seed)
+
+
+def training_set(config: TrainConfig, locations: Locations) -> Dataset:
+    """The annotated instances that a recipe learns from.
+
+    Raises:
+        OSError: the annotation file is missing or unreadable.
+        ValueError: it is wrong, or lacks a category.
+    """
+    if locations.data is None:
+        raise ValueError("this recipe learns from annotated photographs: say where they are (--data DIR)")
+    dataset = read_annotations(find_annotations(Path(locations.data), locations.split))
+    if config.mixture.categories:
+        dataset = dataset.subset(config.mixture.categories)
+    return dataset
+
+
+def total_steps(config: TrainConfig, locations: Locations) -> int:
+    """How many steps the recipe asks for; epochs are counted in annotated instances."""
+    if config.steps is not None:
+        return config.steps
+    instances = len(training_set(config, locations).instances)
+    return max(round((config.epochs or 0) * instances / config.batch_size), 1)
+
+
+def create_network(config: TrainConfig, locations: Locations) -> tuple[Network, TrainConfig]:
+    """Build the network that a recipe starts from.
+
+    Returns:
+        The network, and the recipe, with the shape of the checkpoint where `locations.init` names one.
+
+    Raises:
+        OSError: a weight file or package is missing.
+        ValueError: the weights don't fit.
+    """
+    if locations.init is not None:
+        network = load_model(locations.init, max_keypoints=config.model.max_keypoints)
+        return network, replace(config, model=network.config)
+    torch.manual_seed(config.seed)
+    network = Network(config.model)
+    if config.backbone_weights == "package":
+        load_pretrained(network.backbone, config.model.backbone, "package")
+    elif config.backbone_weights == "file":
+        if locations.backbone is None:
+            raise ValueError(
+                f"this recipe starts from ImageNet weights of {config.model.backbone}: give their file "
+                "(--backbone-weights FILE), or learn from scratch (--set backbone_weights=none)"
+            )
+        load_pretrained(network.backbone, config.model.backbone, locations.backbone)
+    return network, config
+
+
+def validation_pairs(config: TrainConfig, locations: Locations) -> list[Pair]:
+    """The pairs that are asked during training; none where there is no validation split.
+
+    Raises:
+        ValueError: the split is there and wrong, or has more keypoints than the model takes.
+    """
+    if locations.data is None:
+        return []
+    if not (Path(locations.data) / "annotations" / f"{locations.val_split}.json").is_file():
+        return []
+    dataset = read_annotations(find_annotations(Path(locations.data), locations.val_split))
+    most = max(dataset.categories.values(), key=lambda category: category.num_keypoints)
+    if most.num_keypoints > config.model.max_keypoints:
+        raise ValueError(
+            f"{dataset.source}: category {most.id} has {most.num_keypoints} keypoints, the model takes "
+            f"{config.model.max_keypoints}: set model.max_keypoints, or validate on another split"
+        )
+    return draw_pairs(dataset, per_category=config.eval_pairs, shots=config.examples.shots)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A trained network or a bundle, made into what `evaluate` asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from fmmp_runtime import PoseEstimator, Support
+from fmmp_runtime.image import read_image
+from fmmp_train.checkpoint import load_model
+from fmmp_train.evaluate import Answer, CropAnswer, Predict, on_crops
+from fmmp_train.images import normalize
+from fmmp_train.model import Network
+from fmmp_train.pairs import Crops, Pair
+
+
+def network_predictor(network: Network, *, device: torch.device | str = "cpu") -> Predict:
+    """Batches through PyTorch; the network is used in eval mode as it stands, and moved to `device`."""
+    network = network.to(device).eval()
+    config = network.config
+
+    @torch.inference_mode()
+    def locate(crops: Crops) -> CropAnswer:
+        query, support, keypoints, visible, index = (
+            torch.from_numpy(array).to(device) for array in crops[:5]
+        )
+        state = network.support_state(normalize(support), keypoints, visible, index)
+        located = network.locate(normalize(query), state)
+        return CropAnswer(located.points[-1].float().cpu().numpy(), located.score.float().cpu().numpy())
+
+    return on_crops(
+        locate,
+        image_size=config.image_size,
+        max_keypoints=config.max_keypoints,
+        num_heads=config.num_heads,
+    )
+
+
+def bundle_predictor(estimator: PoseEstimator) -> Predict:
+    """One pair at a time through the runtime, the way a robot would ask."""
+
+    def predict(pairs: Sequence[Pair]) -> list[Answer]:
+        answers = []
+        for pair in pairs:
+            supports = [
+                Support(
+                    read_image(instance.image),
+                    instance.keypoints_px,
+                    pair.links,
+                    visible=instance.visible,
+                    box=instance.box_xywh,
+                )
+                for instance in pair.supports
+            ]
+            state = estimator.remember(supports, strict=False)
+            pose = estimator.locate(read_image(pair.query.image), state, box=pair.query.box_xywh)
+            answers.append(Answer(pose.keypoints, pose.score))
+        return answers
+
+    return predict
+
+
+def open_predictor(
+    model: Path, *, device: str = "cpu", backend: str = "auto", max_keypoints: int = 70
+) -> Predict:
+    """Open a checkpoint (a file) or a bundle (a folder).
+
+    Args:
+        model: where it is.
+        device: of a checkpoint.
+        backend: of a bundle.
+        max_keypoints: K of a released checkpoint, which doesn't say it.
+
+    Raises:
+        OSError: it is missing or unreadable.
+        ValueError: it is neither.
+    """
+    if model.is_dir():
+        return bundle_predictor(PoseEstimator(model, backend=backend))
+    return network_predictor(load_model(model, max_keypoints=max_keypoints), device=device)

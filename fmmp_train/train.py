@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train a network by a recipe; interrupted, a run goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from fmmp_runtime.pose import THRESHOLDS
+from fmmp_train.average import update_average
+from fmmp_train.checkpoint import save_model
+from fmmp_train.config import from_json, to_json
+from fmmp_train.data.dataset import Batch
+from fmmp_train.evaluate import Report, evaluate
+from fmmp_train.inputs import Locations, create_mixture, create_network, total_steps, validation_pairs
+from fmmp_train.interrupt import stop_requests
+from fmmp_train.journal import Journal
+from fmmp_train.model import Network
+from fmmp_train.optimizer import create_optimizer, set_rate
+from fmmp_train.predictors import network_predictor
+from fmmp_train.presets import TrainConfig
+from fmmp_train.run_state import STATE_FILE, RunState, load_state, save_state
+from fmmp_train.schedule import factor
+from fmmp_train.step import TrainStep
+from fmmp_train.stream import batches
+
+LOGGER = logging.getLogger("fmmp.train")
+MODEL_FILE = "model.safetensors"  # the last weights
+BEST_FILE = "best.safetensors"  # those with the best mPCK on validation
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run tells after every step."""
+
+    step: int  # steps done
+    steps: int
+    loss: float
+    report: Report | None  # of the validation after this step, if there was one
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    step: int
+    steps: int
+    report: Report | None  # of the last validation since it was started or resumed
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all steps are done; otherwise it was asked to stop, and its state is saved."""
+        return self.step == self.steps
+
+
+Tell = Callable[[Progress], None]
+
+
+def start(
+    config: TrainConfig,
+    locations: Locations,
+    out: Path,
+    *,
+    device: str | None = None,
+    workers: int = 0,
+    tell: Tell | None = None,
+) -> Outcome:
+    """Start a run in a new folder.
+
+    Args:
+        config: the recipe.
+        locations: where its files are.
+        out: folder of the run; made if missing.
+        device: "cpu", or None for what accelerate finds.
+        workers: processes that make examples.
+        tell: called after every step.
+
+    Raises:
+        OSError: a file is missing, or the folder can't be written.
+        ValueError: the folder holds a run already, or recipe and data don't fit.
+    """
+    if (out / STATE_FILE).exists():
+        raise ValueError(f"{out} holds a run already: continue it with --resume, or choose another folder")
+    out.mkdir(parents=True, exist_ok=True)
+    return _Run(config, locations, out, None, device).go(workers, tell)
+
+
+def resume(
+    out: Path,
+    *,
+    locations: Locations | None = None,
+    device: str | None = None,
+    workers: int = 0,
+    tell: Tell | None = None,
+) -> Outcome:
+    """Continue the run in `out`; on one process of the same machine its losses are the very same.
+
+    Args:
+        out: folder of the run.
+        locations: where its files are now, if they have moved.
+        device: as in `start`.
+        workers: likewise; needn't be as before.
+        tell: likewise.
+
+    Raises:
+        OSError: there is no run, or a file is missing.
+        ValueError: its state is damaged.
+    """
+    state = load_state(out)
+    locations = locations or from_json(Locations, state.locations)
+    return _Run(from_json(TrainConfig, state.config), locations, out, state, device).go(workers, tell)
+
+
+class _Run:
+    """All that lives as long as a run."""
+
+    def __init__(
+        self, config: TrainConfig, locations: Locations, out: Path, state: RunState | None, device: str | None
+    ) -> None:
+        self.accelerator = Accelerator(mixed_precision=config.precision, cpu=device == "cpu")
+        self.out, self.locations = out, locations
+        if state is None:
+            self.network, self.config = create_network(config, locations)
+        else:
+            self.network, self.config = Network(config.model), config
+            self.network.load_state_dict(state.network)
+        self.step = state.step if state else 0
+        self.steps = state.steps if state else total_steps(self.config, locations)
+        self.best = state.best if state else -1.0
+        self.mixture = create_mixture(self.config, locations)
+        self.pairs = validation_pairs(self.config, locations)
+        if not self.pairs:
+            LOGGER.info("no validation split: PCK is not measured on the way")
+        optimizer = create_optimizer(self.network, config.optimizer)
+        module = TrainStep(
+            self.network,
+            config.loss,
+            backbone_norm=config.backbone_norm,
+            backbone_bfloat16=config.backbone_bfloat16,
+        )
+        self.model, self.optimizer = self.accelerator.prepare(module, optimizer)
+        self.average = copy.deepcopy(self.network) if config.average else None
+        if state is not None:
+            self._restore(state)
+
+    def _restore(self, state: RunState) -> None:
+        self.optimizer.load_state_dict(state.optimizer)
+        if self.average is not None and state.average is not None:
+            self.average.load_state_dict(state.average)
+        if self.accelerator.scaler is not None and state.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state.scaler)
+
+    def go(self, workers: int, tell: Tell | None) -> Outcome:
+        """Do the steps that are left, or as many as there is time for."""
+        config, accelerator = self.config, self.accelerator
+        stream = batches(
+            self.mixture,
+            batch_size=config.batch_size,
+            start=self.step,
+            stop=self.steps,
+            rank=accelerator.process_index,
+            processes=accelerator.num_processes,
+            workers=workers,
+        )
+        last_report = None
+        journal = Journal(self.out if accelerator.is_main_process else None, self.step)
+        with closing(journal), stop_requests() as asked:
+            for batch in stream:
+                losses, must_stop = self._learn(batch, must_stop=asked.is_set())
+                journal.write(self.step, "train", losses)
+                must_stop = must_stop or self.step == self.steps
+                report = None
+                if accelerator.is_main_process:
+                    if self.pairs and (self.step == self.steps or self.step % config.eval_every == 0):
+                        report = last_report = self._validate(journal)
+                    if must_stop or self.step % config.save_every == 0:
+                        self._save()
+                    if tell is not None:
+                        tell(Progress(self.step, self.steps, losses["loss"], report))
+                if must_stop:
+                    break
+        accelerator.wait_for_everyone()
+        return Outcome(self.step, self.steps, last_report)
+
+    def _learn(self, batch: Batch, *, must_stop: bool) -> tuple[dict[str, float], bool]:
+        """Do one step; return the losses over all processes, and whether any of them must stop."""
+        config, accelerator = self.config, self.accelerator
+        torch.manual_seed(config.seed * 1_000_003 + self.step)  # of dropout, should a backbone have any
+        lr = config.optimizer.lr * factor(config.schedule, self.step, self.steps)
+        set_rate(self.optimizer, lr)
+        self.model.train()
+        losses = self.model(Batch(*(tensor.to(accelerator.device, non_blocking=True) for tensor in batch)))
+        numbers = torch.stack(
+            [*(loss.detach().float() for loss in losses), losses.total.new_tensor(float(must_stop))]
+        )
+        if accelerator.num_processes > 1:
+            numbers = accelerator.reduce(numbers, "mean")
+        total, raw, padded, match, stopping = numbers.tolist()
+        if not math.isfinite(total):
+            raise ValueError(
+                f"the loss of step {self.step + 1} is {total}; the state last saved in {self.out} is sound. "
+                "Start again with a lower optimizer.lr, or with optimizer.clip"
+            )
+        accelerator.backward(losses.total)
+        if config.optimizer.clip:
+            accelerator.clip_grad_norm_(self.model.parameters(), config.optimizer.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average is not None:
+            update_average(self.average, self.network, decay=config.average, step=self.step)
+        self.step += 1
+        return {"loss": total, "raw": raw, "padded": padded, "match": match, "lr": lr}, stopping > 0
+
+    def _validate(self, journal: Journal) -> Report:
+        report = evaluate(network_predictor(self._answer, device=self.accelerator.device), self.pairs)
+        values = report.category_mean.tolist()
+        mean = sum(values) / len(values)
+        names = [f"pck@{threshold:g}" for threshold in THRESHOLDS]
+        journal.write(self.step, "val", {**dict(zip(names, values, strict=True)), "mpck": mean})
+        if mean > self.best:
+            self.best = mean
+            save_model(self._answer, self.out / BEST_FILE, notes=self._notes)
+        return report
+
+    def _save(self) -> None:
+        save_state(
+            self.out,
+            RunState(
+                config=to_json(self.config),
+                locations=to_json(self.locations),
+                step=self.step,
+                steps=self.steps,
+                best=self.best,
+                network=self.network.state_dict(),
+                average=self.average.state_dict() if self.average is not None else None,
+                optimizer=self.optimizer.state_dict(),
+                scaler=self.accelerator.scaler.state_dict() if self.accelerator.scaler is not None else None,
+            ),
+        )
+        save_model(self._answer, self.out / MODEL_FILE, notes=self._notes)
+
+    @property
+    def _answer(self) -> Network:
+        """The weights that are judged and kept."""
+        return self.average if self.average is not None else self.network
+
+    @property
+    def _notes(self) -> dict[str, str]:
+        return {"fmmp_train": to_json(self.config), "step": str(self.step)}

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A recipe so small that a step takes milliseconds."""
+
+from dataclasses import replace
+from typing import Any
+
+from fmmp_train.data.dataset import ExampleOptions
+from fmmp_train.model import ModelConfig
+from fmmp_train.presets import LossConfig, MixtureConfig, OptimizerConfig, TrainConfig
+from fmmp_train.schedule import ScheduleConfig
+
+
+def tiny(**changes: Any) -> TrainConfig:  # noqa: ANN401  # fields of TrainConfig
+    """Six steps of two pairs on 64-pixel crops."""
+    config = TrainConfig(
+        model=ModelConfig(
+            backbone="test_resnet",
+            dim=16,
+            num_heads=4,
+            num_layers=2,
+            image_size=64,
+            structure="lite",
+            start="match",
+        ),
+        mixture=MixtureConfig(self_pairs=1),
+        examples=ExampleOptions(subset_chance=1),
+        optimizer=OptimizerConfig(lr=1e-2, rates={"backbone": 0.5}),
+        schedule=ScheduleConfig(warmup_steps=2),
+        loss=LossConfig(match=0.1),
+        batch_size=2,
+        steps=6,
+        average=0.9,
+        eval_every=4,
+        save_every=2,
+    )
+    return replace(config, **changes)

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs: what they write, and that an interruption leaves no trace in the numbers."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from fmmp_train.checkpoint import load_model
+from fmmp_train.data.dataset import Mixture
+from fmmp_train.inputs import Locations
+from fmmp_train.journal import LOG_FILE, read_journal
+from fmmp_train.model import ModelConfig, Network
+from fmmp_train.presets import LossConfig, MixtureConfig, OptimizerConfig
+from fmmp_train.run_state import STATE_FILE, load_state
+from fmmp_train.train import BEST_FILE, MODEL_FILE, Progress, Tell, resume, start
+from tests.train.recipes import tiny
+
+
+class Killed(Exception):
+    """The power went."""
+
+
+def weights(file: Path) -> dict[str, Tensor]:
+    return load_model(file).state_dict()
+
+
+def interrupted_at(step: int) -> Tell:
+    def tell(progress: Progress) -> None:
+        if progress.step == step:
+            raise Killed
+
+    return tell
+
+
+@pytest.mark.parametrize("killed_at", [1, 3, 5])  # before the first saving, between two, after the last
+def test_resumed_run_is_the_very_same(tmp_path: Path, data_folder: Path, killed_at: int) -> None:
+    locations = Locations(data=str(data_folder))
+    config = tiny(mixture=MixtureConfig(photographs=1, self_pairs=1))
+    start(config, locations, tmp_path / "whole", device="cpu")
+    expected = read_journal(tmp_path / "whole", "train")
+    assert [row["step"] for row in expected] == [1, 2, 3, 4, 5, 6]
+
+    out = tmp_path / "cut"
+    with pytest.raises(Killed):
+        start(config, locations, out, device="cpu", tell=interrupted_at(killed_at))
+    if killed_at == 1:  # nothing was saved: it starts again
+        assert not (out / STATE_FILE).exists()
+        outcome = start(config, locations, out, device="cpu")
+    else:
+        assert load_state(out).step == killed_at // 2 * 2
+        outcome = resume(out, device="cpu")
+    assert outcome.is_finished
+    assert read_journal(out, "train") == expected  # to the last bit
+    assert read_journal(out, "val") == read_journal(tmp_path / "whole", "val")
+    for file in (MODEL_FILE, BEST_FILE):
+        ours, theirs = weights(out / file), weights(tmp_path / "whole" / file)
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_seed_decides_everything(tmp_path: Path) -> None:
+    losses = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        start(tiny(seed=seed, steps=2), Locations(), tmp_path / name, device="cpu")
+        losses.append([row["loss"] for row in read_journal(tmp_path / name, "train")])
+    assert losses[0] == losses[1]
+    assert losses[0] != losses[2]
+
+
+def test_workers_make_the_same_stream(tmp_path: Path) -> None:
+    for name, workers in (("here", 0), ("there", 1)):
+        start(tiny(steps=2), Locations(), tmp_path / name, device="cpu", workers=workers)
+    assert read_journal(tmp_path / "there", "train") == read_journal(tmp_path / "here", "train")
+
+
+def test_it_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One batch again and again: the network must fit it."""
+    config = tiny(steps=40, batch_size=2, optimizer=OptimizerConfig(lr=3e-3), save_every=1000)
+
+    original = Mixture.__getitem__
+    monkeypatch.setattr(Mixture, "__getitem__", lambda self, index: original(self, index % 2))
+    start(config, Locations(), tmp_path, device="cpu")
+    losses = [row["raw"] for row in read_journal(tmp_path, "train")]
+    assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
+
+
+def test_frozen_parts_stay_and_others_move(tmp_path: Path) -> None:
+    config = tiny(
+        steps=2, optimizer=OptimizerConfig(lr=1e-2, rates={"backbone": 0, "backbone.layer4": 0.5}), average=0
+    )
+    start(config, Locations(), tmp_path / "zero", device="cpu")
+    torch.manual_seed(config.seed)
+    before, after = Network(config.model).state_dict(), weights(tmp_path / "zero" / MODEL_FILE)
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any(name.startswith("backbone.layer4") for name in moved)
+    assert any(name.startswith("point_heads") for name in moved)
+    assert not any(
+        name.startswith(("backbone.conv1", "backbone.layer1", "backbone.layer3")) for name in moved
+    )
+    assert not any("running_" in name for name in moved)  # statistics stay too
+
+
+def test_batch_statistics_move_when_asked(tmp_path: Path) -> None:
+    config = tiny(steps=1, backbone_norm="train", average=0)
+    start(config, Locations(), tmp_path, device="cpu")
+    after = weights(tmp_path / MODEL_FILE)
+    assert after["backbone.bn1.running_mean"].abs().sum() > 0
+
+
+def test_bfloat16_backbone_is_near(tmp_path: Path) -> None:
+    frozen = OptimizerConfig(rates={"backbone": 0})
+    for name, is_bfloat16 in (("half", True), ("full", False)):
+        config = tiny(steps=2, optimizer=frozen, backbone_bfloat16=is_bfloat16)
+        start(config, Locations(), tmp_path / name, device="cpu")
+    half, full = (read_journal(tmp_path / name, "train")[0]["loss"] for name in ("half", "full"))
+    assert half != full
+    assert (
+        abs(half - full) < 0.05 * full
+    )  # features carry 2^-9 of rounding a layer; the loss is a mean of many
+
+
+def test_saved_weights_are_the_average(tmp_path: Path) -> None:
+    start(tiny(steps=2), Locations(), tmp_path, device="cpu")
+    state = load_state(tmp_path)
+    assert state.average is not None
+    saved = weights(tmp_path / MODEL_FILE)
+    assert all(torch.equal(saved[name], value) for name, value in state.average.items())
+    assert any(not torch.equal(value, state.network[name]) for name, value in state.average.items())
+
+
+def test_start_from_a_checkpoint(tmp_path: Path) -> None:
+    start(tiny(steps=1, average=0), Locations(), tmp_path / "first", device="cpu")
+    first = tmp_path / "first" / MODEL_FILE
+    other = tiny(
+        steps=1, model=ModelConfig(), loss=LossConfig(), optimizer=OptimizerConfig(lr=1e-12), average=0
+    )
+    start(other, Locations(init=str(first)), tmp_path / "second", device="cpu")
+    ours, theirs = weights(tmp_path / "second" / MODEL_FILE), weights(first)
+    for name in theirs:  # the checkpoint's network, and a step too small to see
+        torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=1e-9)
+
+
+def test_a_run_is_not_overwritten(tmp_path: Path) -> None:
+    start(tiny(steps=1), Locations(), tmp_path, device="cpu")
+    with pytest.raises(ValueError, match="holds a run already"):
+        start(tiny(steps=1), Locations(), tmp_path, device="cpu")
+
+
+def test_finished_run_resumes_to_nothing(tmp_path: Path) -> None:
+    start(tiny(steps=2), Locations(), tmp_path, device="cpu")
+    log = (tmp_path / LOG_FILE).read_bytes()
+    assert resume(tmp_path, device="cpu").is_finished
+    assert (tmp_path / LOG_FILE).read_bytes() == log
+
+
+def test_keypoints_that_do_not_fit_are_said_before_the_first_step(tmp_path: Path, data_folder: Path) -> None:
+    config = tiny(model=replace(tiny().model, max_keypoints=3))
+    with pytest.raises(ValueError, match=r"category \d has \d+ keypoints, the model takes 3"):
+        start(config, Locations(data=str(data_folder)), tmp_path, device="cpu")
+
+
+def test_diverging_run_says_so(tmp_path: Path) -> None:
+    config = tiny(optimizer=OptimizerConfig(lr=1e30, clip=0), loss=LossConfig(), steps=20)
+    with pytest.raises(ValueError, match=r"the loss of step \d+ is (nan|inf)"):
+        start(config, Locations(), tmp_path, device="cpu")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
+def test_termination_saves_first(tmp_path: Path) -> None:
+    """SIGTERM in the middle of a run: it ends with exit code 1 and resumes from that very step."""
+    code = (
+        "import sys; sys.argv[0] = 'fmmp-train'\n"
+        "from pathlib import Path\n"
+        "from fmmp_train.inputs import Locations\n"
+        "from fmmp_train.train import start\n"
+        "from tests.train.recipes import tiny\n"
+        "def tell(progress): print(progress.step, flush=True)\n"
+        "config = tiny(steps=100000, save_every=100000)\n"
+        "outcome = start(config, Locations(), Path(sys.argv[1]), device='cpu', tell=tell)\n"
+        "sys.exit(0 if outcome.is_finished else 1)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "1\n"
+    process.send_signal(signal.SIGTERM)
+    last = process.stdout.read().split()[-1:]
+    assert process.wait(timeout=60) == 1
+    assert str(load_state(tmp_path).step) == (last[0] if last else "1")
