@@ -76,6 +76,8 @@ class SyntheticCategory:
         self._own = np.array([part.vertices[0] for part in figure.parts], np.int64)
         self._lifts = np.array([part.lift for part in figure.parts])
         self._keypoints = np.asarray(figure.keypoints, np.int64)
+        discs = {part.vertices[0]: i for i, part in enumerate(figure.parts) if part.kind == "disc"}
+        self._disc_of = [discs.get(vertex, -1) for vertex in figure.keypoints]  # parts
         self._boxed = figure.boxed
         self._shape_spread = float(rng.uniform(0.04, 0.16))
         self._pose_spread = float(rng.uniform(0.5, 1.1))
@@ -170,14 +172,16 @@ class SyntheticCategory:
     def _visible(
         self, keypoints: Array, stance: _Stance, owners: Image | None, size: int
     ) -> NDArray[np.bool_]:
-        """Inside the picture and, where `owners` is kept, not painted over."""
+        """Inside the picture and, where `owners` is kept, neither painted over nor turned away."""
         inside = np.asarray(((keypoints >= 0) & (keypoints <= size - 1)).all(1))
         if owners is None:
             return inside
         x, y = np.rint(np.clip(keypoints, 0, size - 1)).astype(np.int64).T
         owner = owners[y, x].astype(np.int64)
+        depths = stance.posed.depth[self._anchors].mean(1)  # without lifts: those only order the painting
         own_depth = stance.posed.depth[self._keypoints]
-        behind = stance.depths[np.minimum(owner, len(stance.depths) - 1)] - own_depth > _BEHIND
-        hidden = (owner == OCCLUDER) | ((owner < OCCLUDER) & behind)
+        behind = depths[np.minimum(owner, len(depths) - 1)] - own_depth > _BEHIND
+        turned_away = np.array([i >= 0 and not stance.shapes[i].visible for i in self._disc_of], np.bool_)
+        hidden = (owner == OCCLUDER) | ((owner < OCCLUDER) & behind) | turned_away
         shown: NDArray[np.bool_] = inside & ~hidden
         return shown
