@@ -26,6 +26,7 @@ class ModelConfig:
         "full"  # each head a complete attention (released), or one head each (Eq. 7 read literally)
     )
     start: Start = "center"  # P^0: 0.5 (the paper, released weights), or a match of features (small models)
+    orientations: int = 1  # views of the support, turned by quarters, of which the best match is used; 1 or 4
 
     def __post_init__(self) -> None:
         """Refuse what no network can be built from."""
@@ -36,7 +37,13 @@ class ModelConfig:
             raise ValueError(f"dim ({self.dim}) must be a multiple of 4 and of num_heads ({self.num_heads})")
         if self.image_size % 32:
             raise ValueError(f"image_size ({self.image_size}) must be a multiple of 32, the coarsest stride")
-        for name, choices in (("structure", get_args(Structure)), ("start", get_args(Start))):
+        if self.orientations > 1 and self.start != "match":
+            raise ValueError('orientations need start="match": without a match none of them is the best')
+        for name, choices in (
+            ("structure", get_args(Structure)),
+            ("start", get_args(Start)),
+            ("orientations", (1, 4)),
+        ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
 

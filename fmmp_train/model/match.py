@@ -21,6 +21,7 @@ from fmmp_train.model.deform_attn import ms_deform_attn
 
 ROUNDS = 4  # look-ups; the expectation is revised between them
 MIN_VARIANCE = 1e-3  # (fraction of the crop)^2: a belief narrower than a cell is not surer
+LEVEL_WEIGHTS = (1.0, 1.2, 0.5)  # start of the weights of strides 8, 16, 32 in a descriptor
 CUE_TIGHTNESS = (
     100.0,
     400.0,
@@ -51,13 +52,13 @@ class Descriptor(nn.Module):
 
     def __init__(self, channels: Sequence[int], refine: int) -> None:
         super().__init__()
-        self.level_weight = nn.Parameter(torch.ones(len(channels)))
+        self.level_weight = nn.Parameter(torch.tensor(LEVEL_WEIGHTS))
         self.channel_weight = nn.ParameterList(nn.Parameter(torch.zeros(count)) for count in channels)
         self.reduce = nn.Conv2d(sum(channels), refine, 1)
         self.context = nn.Conv2d(refine, refine, 3, padding=1, groups=refine)
         self.expand = nn.Conv2d(refine, refine, 1)
-        nn.init.zeros_(self.expand.weight)
-        nn.init.zeros_(self.expand.bias)
+        for parameter in self.expand.parameters():  # what is learned starts silent
+            nn.init.zeros_(parameter)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Maps (B, C_l, H_l, W_l), fine to coarse -> (B, C, H, W) of the finest."""
@@ -80,7 +81,7 @@ class Match(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.sharpness = nn.Parameter(torch.full((ROUNDS,), 30.0).log())  # of the cosine
-        self.tightness = nn.Parameter(torch.tensor([40.0, 60.0, 100.0, 160.0]).log())  # of the expected place
+        self.tightness = nn.Parameter(torch.tensor([40.0, 80.0, 160.0, 320.0]).log())  # of the expected place
         self.reach = nn.Parameter(torch.full((ROUNDS - 1,), 0.15).log())  # fraction of the crop
         self.bond = nn.Parameter(torch.full((ROUNDS - 1,), 0.5).log())  # of breadth-first neighbours
         self.stiffness = nn.Parameter(torch.full((ROUNDS - 1,), 0.5).log())  # pull to the support's place
@@ -89,8 +90,7 @@ class Match(nn.Module):
     def forward(self, template: Template, descriptors: Tensor) -> Found:
         """Find `template` in the query's `descriptors` (B, C, H, W)."""
         height, width = descriptors.shape[-2:]
-        cells = descriptors.flatten(2)  # (B, C, H*W)
-        similarity = template.descriptor @ cells  # (B, K, H*W)
+        similarity = template.descriptor @ descriptors.flatten(2)  # (B, K, H*W)
         grid = cell_centres(height, width, descriptors)  # (H*W, 2)
         distance = (
             (template.keypoints[:, :, None] - template.keypoints[:, None]).square().sum(-1)
@@ -98,8 +98,7 @@ class Match(nn.Module):
         expected = template.keypoints
         logits = []
         for turn in range(ROUNDS):
-            away = (expected[:, :, None] - grid).square().sum(-1)  # (B, K, H*W)
-            logits.append(self.sharpness[turn].exp() * similarity - self.tightness[turn].exp() * away)
+            logits.append(self._look_up(turn, similarity, expected, grid))
             belief = logits[-1].softmax(-1)
             points = belief @ grid
             variance = (belief @ grid.square() - points.square()).sum(-1).clamp(min=0)
@@ -111,7 +110,24 @@ class Match(nn.Module):
                 pull = self.stiffness[turn].exp() * sure.mean(-1, keepdim=True)[..., None]
                 shift = weight @ (points - template.keypoints) / (weight.sum(-1, keepdim=True) + pull)
                 expected = template.keypoints + shift
-        return Found(points, variance, similarity.unflatten(-1, (height, width)), torch.stack(logits))
+        return Found(
+            points, variance, similarity.view(*similarity.shape[:2], height, width), torch.stack(logits)
+        )
+
+    def fit(self, template: Template, descriptors: Tensor) -> Tensor:
+        """How well templates fit the query's `descriptors` (B, C, H, W), (B,): mean log evidence of a look-up.
+
+        The evidence is of the first round alone; templates with the same present points can be compared.
+        """
+        height, width = descriptors.shape[-2:]
+        grid = cell_centres(height, width, descriptors)
+        logits = self._look_up(0, template.descriptor @ descriptors.flatten(2), template.keypoints, grid)
+        evidence = (logits.logsumexp(-1) * template.present).sum(-1)
+        return evidence / template.present.sum(-1).clamp(min=1)
+
+    def _look_up(self, turn: int, similarity: Tensor, expected: Tensor, grid: Tensor) -> Tensor:
+        away = (expected[:, :, None] - grid).square().sum(-1)  # (B, K, H*W)
+        return self.sharpness[turn].exp() * similarity - self.tightness[turn].exp() * away
 
 
 def cell_centres(height: int, width: int, like: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from fmmp_train.model.deform_attn import ms_deform_attn
 from fmmp_train.model.encoding import PositionCode, order_code
 from fmmp_train.model.match import Cues, Descriptor, Found, Match, Template, look_up_evidence, make_template
 from fmmp_train.model.miner import Miner
+from fmmp_train.model.orientation import TURN_COST, repeat_views, turn_images, turn_keypoints
 from fmmp_train.model.pyramid import Pyramid, create_backbone, feature_channels, tokens_of
 
 MIN_SHOTS_VISIBLE = 0.1  # denominator of a mean over shots in which a keypoint is hidden everywhere
@@ -28,7 +29,10 @@ class Encoded(NamedTuple):
 
 
 class SupportState(NamedTuple):
-    """All of the support that does not depend on the query; computed once per support set."""
+    """All of the support that does not depend on the query; computed once per support set.
+
+    With V > 1 orientations B stands for B*V, the views of one support next to each other.
+    """
 
     tokens: Tensor  # (B, S, N, C)
     keypoints: Tensor  # (B, S, K, 2) in [0, 1]
@@ -56,6 +60,9 @@ def mean_over_shots(features: Tensor, visible: Tensor) -> Tensor:
 class Network(nn.Module):
     """Locate the keypoints of any category in a query image, given annotated support images."""
 
+    turn_cost: Tensor
+    order: Tensor
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
@@ -72,6 +79,8 @@ class Network(nn.Module):
             self.match = Match()
             self.cues = nn.ModuleList(Cues(config.dim) for _ in range(config.num_layers))
         self.confidence = Confidence(4 if self.matches else 2)
+        costs = [0.0] + [TURN_COST] * (config.orientations - 1)
+        self.register_buffer("turn_cost", torch.tensor(costs), persistent=False)
         self.register_buffer("order", order_code(config.max_keypoints, config.dim), persistent=False)
 
     def forward(
@@ -96,13 +105,21 @@ class Network(nn.Module):
         self, support: Tensor, keypoints: Tensor, visible: Tensor, reference_index: Tensor
     ) -> SupportState:
         """Compute once what every query of this support needs; arguments as in `forward`."""
-        return self.remember(
-            self.encode(self.backbone(support.flatten(0, 1))), keypoints, visible, reference_index
-        )
+        views = self.config.orientations
+        if views > 1:
+            support = turn_images(support, views).flatten(0, 1)
+            keypoints = turn_keypoints(keypoints, views, self.config.image_size).flatten(0, 1)
+            visible = repeat_views(visible, views).flatten(0, 1)
+            reference_index = repeat_views(reference_index, views).flatten(0, 1)
+        encoded = self.encode(self.backbone(support.flatten(0, 1)))
+        return self.remember(encoded, keypoints, visible, reference_index)
 
     def locate(self, query: Tensor, state: SupportState) -> Located:
         """Find the keypoints of `state` in query images (B, 3, H, W)."""
-        return self.refine(self.encode(self.backbone(query)), state)
+        encoded = self.encode(self.backbone(query))
+        if self.config.orientations > 1:
+            state = self._choose_view(encoded, state)
+        return self.refine(encoded, state)
 
     def encode(self, features: Sequence[Tensor]) -> Encoded:
         """Backbone maps (B, C_l, H_l, W_l) of strides 8, 16, 32 -> all that the rest reads of an image."""
@@ -140,20 +157,42 @@ class Network(nn.Module):
             trail.append(logits.sigmoid())
             points, logits = trail[-1].detach(), logits.detach()
             if layer + 1 < self.config.num_layers:
-                mined = self._mine_support(layer + 1, embedding, *state[:4])
+                mined = self._mine_support(
+                    layer + 1, embedding, state.tokens, state.keypoints, state.visible, state.reference_index
+                )
         answers = torch.stack(trail)
         evidence = steps(answers)
         if found is not None:
             evidence = torch.cat((evidence, look_up_evidence(found, points)), dim=-1)
         return Located(answers[1:], self.confidence(evidence), evidence, found)
 
+    def _choose_view(self, query: Encoded, state: SupportState) -> SupportState:
+        """Keep of every support (B*V, ...) the orientation that fits its query best -> (B, ...)."""
+        assert query.descriptors is not None
+        assert state.template is not None
+        views = self.config.orientations
+        descriptors = query.descriptors.repeat_interleave(views, dim=0)
+        fit = self.match.fit(state.template, descriptors).view(-1, views)
+        best = (fit - self.turn_cost).argmax(-1)  # (B,)
+        chosen = best + views * torch.arange(len(best), device=best.device)
+        return SupportState(
+            tokens=state.tokens[chosen],
+            keypoints=state.keypoints[chosen],
+            visible=state.visible[chosen],
+            reference_index=state.reference_index[chosen],
+            mined=state.mined[chosen],
+            template=Template(*(tensor[chosen] for tensor in state.template)),
+        )
+
     def _position(self, points: Tensor) -> Tensor:
         return self.position_code(points) + self.order
 
     def _reference_feature(self, tokens: Tensor, keypoints: Tensor) -> Tensor:
         """Mean over levels of the samples at each keypoint: (B, S, N, C), (B, S, K, 2) -> (B, S, K, C)."""
-        attention = self.support_miners[0].deformable_attention
-        shapes, starts = attention.spatial_shapes, attention.level_start_index
+        first = self.support_miners[0]
+        assert isinstance(first, Miner)
+        shapes = first.deformable_attention.spatial_shapes
+        starts = first.deformable_attention.level_start_index
         levels = len(self.config.spatial_shapes)
         locations = keypoints.flatten(0, 1)[:, :, None, None, None].expand(-1, -1, 1, levels, 1, 2)
         weights = torch.full_like(locations[..., 0], 1 / levels)
