@@ -15,6 +15,8 @@ import onnx_ir as ir
 import torch
 from onnx_ir.passes import common
 from onnxscript import optimizer
+from onnxscript.rewriter import rewrite
+from onnxscript.rewriter.rules import common as rules
 
 from fmmp_export.graphs import Part
 from fmmp_export.operator_function import FMMP, OPSET, OperatorName, definition, translation_table
@@ -24,6 +26,12 @@ EMBEDDED = 256  # bytes; smaller tensors, such as shapes and scalars, stay in th
 ALIGNMENT = 64  # bytes, of a tensor in the weight file: a cache line
 FOLDED = 1 << 24  # elements; every constant of this network is folded, transposed weights too
 SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's exporter leaves the path of the module that made a node
+RULES = (  # applied one group after the other
+    (rules.normalize_pad_format_conv_rule, rules.no_op_expand_rule, rules.reshape_reshape_rule),
+    (rules.fuse_pad_into_conv_rule,),
+    (rules.fuse_batchnorm_into_conv_rule,),
+    (rules.remove_optional_bias_from_conv_rule,),
+)
 IR_VERSION = 10  # the newest that ONNX Runtime 1.20 reads
 
 
@@ -65,10 +73,22 @@ def _name_interface(graph: ir.Graph, part: Part) -> None:
 
 
 def simplify(model: ir.Model) -> None:
-    """Fold constants, fuse batch normalisations into convolutions, compute nothing twice."""
-    optimizer.optimize_ir(model, input_size_limit=FOLDED, output_size_limit=FOLDED)
+    """Fold constants, fuse padding and batch normalisation into convolutions, compute nothing twice.
+
+    A few rules instead of onnxscript's whole list, whose search takes half of the export.
+    """
+    common.InlinePass()(model)
+    optimizer.fold_constants(model, input_size_limit=FOLDED, output_size_limit=FOLDED)
+    for group in RULES:
+        rewrite(model, group)
+    common.ShapeInferencePass()(model)  # what has no type yet is not folded, and `to_half` would pass it by
+    optimizer.fold_constants(model, input_size_limit=FOLDED, output_size_limit=FOLDED)
+    common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+    common.DeduplicateInitializersPass(size_limit=FOLDED)(model)
     common.CommonSubexpressionEliminationPass()(model)
     common.RemoveUnusedNodesPass()(model)
+    common.OutputFixPass()(model)
+    common.NameFixPass()(model)
 
 
 def scope(node: ir.Node) -> str:
@@ -104,7 +124,6 @@ def join(support: ir.Model, query: ir.Model) -> ir.Model:
         inputs, outputs, nodes=nodes, initializers=initializers, opset_imports=support.graph.opset_imports
     )
     model = ir.Model(joined, ir_version=IR_VERSION)
-    common.DeduplicateInitializersPass(size_limit=FOLDED)(model)
     simplify(model)
     return model
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Half precision, written into the graph: every tensor has an explicit type, which strongly typed builders keep.
+"""Half precision, written into the graph: every tensor has an explicit type, as strong typing wants.
 
-Half is what is heavy and tolerates it, told by the module that a node came from. Float32 are points and all that
-leads to them (sampling offsets and locations, sigmoid and its inverse, position codes, keypoint heads, the match),
-softmax and normalisations. On a 256 pixel image a half near 1 steps by an eighth of a pixel, a bfloat16 by one.
+Half is what is heavy and tolerates it, told by the module that a node came from. Float32 are points and all
+that leads to them (sampling offsets and locations, sigmoid and its inverse, position codes, keypoint heads,
+the match), softmax and normalisations. On a 256 pixel image a half near 1 steps by an eighth of a pixel.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from fmmp_export.operator_function import FMMP
 HALF_TREES = ("backbone", "pyramid")
 HALF_LAYERS = ("value_proj", "output_proj", "projector", "linear1", "linear2")
 
-# Nodes that take over the type of what they read, because they round nothing. So does the operator: its arithmetic
-# is float32 whatever its value is, and its locations and weights stay float32.
+# Nodes that take over the type of what they read, because they round nothing. So does the operator: its
+# arithmetic is float32 whatever its value is, and its locations and weights stay float32.
 ROUNDS_NOTHING = (
     *("Concat", "Expand", "Identity", "Relu", "Reshape"),
     *("Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"),
@@ -36,8 +36,8 @@ def to_half(model: ir.Model, *, half_inputs: Collection[str] = (), half_value: b
     Args:
         model: from `onnx_writer.trace`, whose nodes still know their modules.
         half_inputs: inputs to be taken as half, because another graph hands them out so.
-        half_value: whether the deformable attention takes a half value beside float32 locations, which NVIDIA's
-            plugin does not.
+        half_value: whether the deformable attention takes a half value beside float32 locations;
+            NVIDIA's plugin does not.
 
     Returns:
         Names of the outputs that are half now: parts of the state, since answers stay float32.

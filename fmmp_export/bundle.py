@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Describe a bundle, and put it in its place only when it is complete."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+import onnx_ir as ir
+
+from fmmp_export.onnx_writer import WEIGHTS
+from fmmp_export.operator_function import OPSET
+from fmmp_runtime.bundle import FORMAT, MODEL_FILE, GraphSpec, Model, ScoreSpec, SourceSpec, TensorSpec
+from fmmp_runtime.files import sha256
+from fmmp_train.images import MEAN, STD
+from fmmp_train.model import Network
+from fmmp_train.model.confidence import HIT
+
+CROP_PADDING = 1.25  # side of the crop / longer side of the box, as in training
+MADE_WITH = ("fmmp", "torch", "onnx", "onnxscript", "onnxruntime", "timm")
+
+
+def describe(
+    network: Network,
+    models: Mapping[str, ir.Model],
+    folder: Path,
+    *,
+    name: str,
+    shots: int,
+    precision: str,
+    source: Path,
+) -> Model:
+    """Describe the graphs in `folder`, of which nothing has been measured yet."""
+    config = network.config
+    files = [f"{graph}.onnx" for graph in models] + [WEIGHTS]
+    calibrated = bool(network.confidence.calibrated)
+    return Model(
+        format=FORMAT,
+        name=name,
+        network=asdict(config),
+        keypoints=config.max_keypoints,
+        shots=shots,
+        batch=1,
+        image_size=config.image_size,
+        crop_padding=CROP_PADDING,
+        mean=list(MEAN),
+        std=list(STD),
+        precision=precision,
+        opset=OPSET,
+        graphs={graph: _graph_spec(f"{graph}.onnx", model.graph) for graph, model in models.items()},
+        score=ScoreSpec(calibrated=calibrated, meaning=_meaning(calibrated)),
+        source=SourceSpec(file=source.name, sha256=sha256(source)),
+        versions={
+            "python": platform.python_version(),
+            **{package: version(package) for package in MADE_WITH},
+        },
+        files={file: sha256(folder / file) for file in files},
+        parity={},
+    )
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; it becomes `path` when the block ends well, else it is removed.
+
+    A bundle that is there already is replaced; anything else is left alone.
+
+    Raises:
+        OSError: `path` is a file, or the place cannot be written to.
+        ValueError: `path` is a folder that is no bundle.
+    """
+    check_free(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        _move(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_free(path: Path) -> None:
+    """Refuse to write a bundle over something that is none.
+
+    Raises:
+        FileExistsError: a file is there.
+        ValueError: a folder with other things is there.
+    """
+    if path.exists() and not path.is_dir():
+        raise FileExistsError(f"{path} is a file; a bundle is a folder: choose another --out")
+    if path.is_dir() and any(path.iterdir()) and not (path / MODEL_FILE).is_file():
+        raise ValueError(f"{path} holds other files and no bundle: choose another --out, or empty it")
+
+
+def _move(temporary: Path, path: Path) -> None:
+    """Put the new folder in the place of the old one, which a kill in between leaves beside it."""
+    if not path.exists():
+        temporary.rename(path)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
+    path.rename(old)
+    temporary.rename(path)
+    shutil.rmtree(old)
+
+
+def _graph_spec(file: str, graph: ir.Graph) -> GraphSpec:
+    return GraphSpec(
+        file=file,
+        inputs=[_tensor_spec(value) for value in graph.inputs],
+        outputs=[_tensor_spec(value) for value in graph.outputs],
+    )
+
+
+def _tensor_spec(value: ir.Value) -> TensorSpec:
+    if value.name is None or value.dtype is None or value.shape is None:
+        raise RuntimeError(f"{value} has no static type")  # an error of the exporter, not of a user
+    return TensorSpec(name=value.name, dtype=value.dtype.numpy().name, shape=list(value.shape.numpy()))
+
+
+def _meaning(calibrated: bool) -> str:
+    if calibrated:
+        return f"estimated probability that the error is below {HIT:g} of the longer side of the object's box"
+    return "agreement of the last layers; only the order has meaning, since it was not calibrated"

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a bundle gives what its checkpoint gives: ONNX Runtime against torch, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
+from fmmp_runtime.bundle import Bundle
+from fmmp_runtime.pose import pck
+from fmmp_train.data.dataset import Example, collate
+from fmmp_train.images import normalize
+from fmmp_train.model import Network
+
+BACKEND = "onnxruntime-cpu"
+THRESHOLD = 0.05  # of PCK, the strictest of the metric
+BATCH = 8  # examples that torch gets at once
+CACHED = 4  # examples that also go through the support and the query graph
+
+# Two float32 implementations of this network differ by about 1e-5 after three layers; 1e-4 is 0.026 px.
+MAX_FLOAT = 1e-4
+# Half precision on a trained model: half a pixel for 99 of 100 keypoints, and as many of them right.
+MAX_P99_PX = 0.5
+MAX_PCK_POINTS = 0.2
+# A score is a logistic function of logarithms of steps down to 1e-3: 1e-4 in a point may be 0.1 in it.
+MAX_SCORE = 0.1
+
+
+class ParityError(ValueError):
+    """A bundle that does not give what its checkpoint gives."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """Differences between a bundle and torch in float32, over all layers unless said otherwise."""
+
+    max_px: float  # last layer
+    p99_px: float  # last layer
+    per_layer_max: list[float]  # in [0, 1]
+    state_max: float  # support and query graph against the pair graph, in [0, 1]
+    score_max: float
+    pck_torch: float  # at THRESHOLD, in percent
+    pck_bundle: float
+    keypoints: int  # compared in PCK
+    examples: list[str]  # what they were drawn from
+
+
+def measure(network: Network, bundle: Bundle, examples: Sequence[Example], names: Sequence[str]) -> Parity:
+    """Run both on `examples` and compare.
+
+    Args:
+        network: in eval mode.
+        bundle: of it.
+        examples: at least one, each with the bundle's shots and padded to its K.
+        names: what the examples were drawn from, for the record.
+    """
+    size, padding = bundle.model.image_size, bundle.model.crop_padding
+    expected, scores = _run_torch(network, examples)  # (L, examples, K, 2), (examples, K)
+    backend = OnnxRuntimeBackend(bundle, threads=1)  # no pool, whose threads would spin against torch's
+    differences, state_max, score_max = [], 0.0, 0.0
+    hits = []  # PCK of torch and of the bundle for each example
+    for index, example in enumerate(examples):
+        inputs = _inputs(example)
+        found = backend.run("pair", inputs)
+        if index < CACHED:
+            query = inputs.pop("query")
+            cached = backend.run("query", {"query": query, **backend.run("support", inputs)})
+            state_max = max(state_max, float(np.abs(found["points"] - cached["points"]).max()))
+        truth = expected[:, index]
+        differences.append(np.abs(found["points"][:, 0].astype(np.float64) - truth))
+        score_max = max(score_max, float(np.abs(found["score"][0] - scores[index]).max()))
+        hits.append([_pck(points, example, size, padding) for points in (truth[-1], found["points"][-1, 0])])
+    difference = np.stack(differences, axis=1)  # (L, examples, K, 2)
+    distance_px = np.linalg.norm(difference[-1], axis=-1) * size
+    pck_torch, pck_bundle = np.mean(hits, axis=0) * 100
+    return Parity(
+        max_px=float(distance_px.max()),
+        p99_px=float(np.percentile(distance_px, 99)),
+        per_layer_max=difference.max(axis=(1, 2, 3)).tolist(),
+        state_max=state_max,
+        score_max=score_max,
+        pck_torch=float(pck_torch),
+        pck_bundle=float(pck_bundle),
+        keypoints=int(sum(_scored(example).sum() for example in examples)),
+        examples=list(names),
+    )
+
+
+def check(parity: Parity, precision: str) -> None:
+    """Refuse a bundle that is too far off; NaN is.
+
+    Raises:
+        ParityError: says which number was expected and which came.
+    """
+    shift = abs(parity.pck_bundle - parity.pck_torch)
+    if precision == "fp32":
+        limits = [
+            ("largest difference of a layer", max(parity.per_layer_max), MAX_FLOAT),
+            ("difference between cached and whole", parity.state_max, MAX_FLOAT),
+            ("largest difference of a score", parity.score_max, MAX_SCORE),
+        ]
+    else:
+        limits = [
+            ("99th percentile of the shift in pixels", parity.p99_px, MAX_P99_PX),
+            (f"change of PCK@{THRESHOLD:g} in points", shift, MAX_PCK_POINTS),
+        ]
+    for what, found, limit in limits:
+        if not found <= limit:
+            raise ParityError(
+                f"the {precision} graph does not give what the checkpoint gives, so nothing was written: "
+                f"{what} is {found:.2g}, at most {limit:g} is allowed"
+                + ("; export without --fp16" if precision != "fp32" else "")
+            )
+
+
+def as_json(parity: Parity) -> dict[str, dict[str, Any]]:
+    """The `parity` entry of model.json."""
+    return {BACKEND: asdict(parity)}
+
+
+@torch.inference_mode()
+def _run_torch(
+    network: Network, examples: Sequence[Example]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Points of every layer (L, examples, K, 2) and scores (examples, K)."""
+    points, scores = [], []
+    for start in range(0, len(examples), BATCH):
+        batch = collate(examples[start : start + BATCH])
+        state = network.support_state(
+            normalize(batch.support), batch.support_keypoints, batch.support_visible, batch.reference_index
+        )
+        located = network.locate(normalize(batch.query), state)
+        points.append(located.points.numpy())
+        scores.append(located.score.numpy())
+    return np.concatenate(points, axis=1), np.concatenate(scores)
+
+
+def _inputs(example: Example) -> dict[str, NDArray[Any]]:
+    return {
+        "query": example.query[None],
+        "support": example.support[None],
+        "keypoints": example.support_keypoints[None],
+        "visible": example.support_visible[None],
+        "reference_index": example.reference_index[None],
+    }
+
+
+def _scored(example: Example) -> NDArray[np.bool_]:
+    """The category's own keypoints (K_c,) that show in the query and in every support."""
+    shown = example.query_visible & example.support_visible.all(0)
+    return np.asarray(shown[: example.num_keypoints])
+
+
+def _pck(points: NDArray[np.floating], example: Example, size: int, padding: float) -> float:
+    count = example.num_keypoints
+    side = size / padding  # of the object's box, in pixels of the crop
+    return pck(
+        points[:count] * size,
+        example.query_keypoints[:count] * size,
+        _scored(example),
+        (side, side),
+        THRESHOLD,
+    )
