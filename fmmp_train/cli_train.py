@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from fmmp_train.progress import show_progress  # imports torch: after parsing, so that --help is instant
     from fmmp_train.train import BEST_FILE, MODEL_FILE, resume, start
 
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     device = None if args.device == "auto" else args.device
     out: Path = args.resume or args.output
     try:

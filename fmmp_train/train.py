@@ -16,6 +16,7 @@ from accelerate import Accelerator
 
 from fmmp_runtime.pose import THRESHOLDS
 from fmmp_train.average import update_average
+from fmmp_train.calibrate import calibrate_file
 from fmmp_train.checkpoint import save_model
 from fmmp_train.config import from_json, to_json
 from fmmp_train.data.dataset import Batch
@@ -187,6 +188,8 @@ class _Run:
                         tell(Progress(self.step, self.steps, losses["loss"], report))
                 if must_stop:
                     break
+        if accelerator.is_main_process and self.pairs and self.step == self.steps:
+            self._calibrate()
         accelerator.wait_for_everyone()
         return Outcome(self.step, self.steps, last_report)
 
@@ -229,6 +232,16 @@ class _Run:
             self.best = mean
             save_model(self._answer, self.out / BEST_FILE, notes=self._notes)
         return report
+
+    def _calibrate(self) -> None:
+        """Make the scores of the saved weights honest on the validation pairs."""
+        for name in (MODEL_FILE, BEST_FILE):
+            try:
+                result = calibrate_file(self.out / name, self.pairs)
+            except ValueError as error:  # keypoints all right or all wrong: the score stays as it was
+                LOGGER.warning("%s: %s", name, error)
+            else:
+                LOGGER.info("%s: calibration error %.3f, was %.3f", name, result.after, result.before)
 
     def _save(self) -> None:
         save_state(

@@ -60,6 +60,7 @@ def test_resumed_run_is_the_very_same(tmp_path: Path, data_folder: Path, killed_
     assert read_journal(out, "train") == expected  # to the last bit
     assert read_journal(out, "val") == read_journal(tmp_path / "whole", "val")
     for file in (MODEL_FILE, BEST_FILE):
+        assert load_model(out / file).confidence.calibrated
         ours, theirs = weights(out / file), weights(tmp_path / "whole" / file)
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
