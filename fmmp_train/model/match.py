@@ -10,6 +10,7 @@ but soft and differentiable throughout.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from fmmp_train.model.deform_attn import ms_deform_attn
 
 ROUNDS = 4  # look-ups; the expectation is revised between them
 MIN_VARIANCE = 1e-3  # (fraction of the crop)^2: a belief narrower than a cell is not surer
-LEVEL_WEIGHTS = (1.0, 1.2, 0.5)  # start of the weights of strides 8, 16, 32 in a descriptor
+LEVEL_WEIGHTS = (1.0, 1.2, 0.5)  # of strides 8, 16, 32 in a descriptor; the coarsest knows what, not where
 CUE_TIGHTNESS = (
     100.0,
     400.0,
@@ -48,31 +49,28 @@ class Found(NamedTuple):
 
 
 class Descriptor(nn.Module):
-    """Backbone maps -> one unit vector for each cell of stride 8: levels normalised, weighted and refined."""
+    """Backbone maps -> one vector for each cell of stride 8: the levels as they come, and a learned rest.
 
-    def __init__(self, channels: Sequence[int], refine: int) -> None:
+    The levels are normalised and weighted, together of unit length; the learned part starts at 0.
+    """
+
+    def __init__(self, channels: Sequence[int], learned: int) -> None:
         super().__init__()
-        self.level_weight = nn.Parameter(torch.tensor(LEVEL_WEIGHTS))
-        self.channel_weight = nn.ParameterList(nn.Parameter(torch.zeros(count)) for count in channels)
-        self.reduce = nn.Conv2d(sum(channels), refine, 1)
-        self.context = nn.Conv2d(refine, refine, 3, padding=1, groups=refine)
-        self.expand = nn.Conv2d(refine, refine, 1)
-        for parameter in self.expand.parameters():  # what is learned starts silent
+        self.learn = nn.Sequential(nn.Linear(sum(channels), learned), nn.GELU(), nn.Linear(learned, learned))
+        for parameter in self.learn[-1].parameters():
             nn.init.zeros_(parameter)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Maps (B, C_l, H_l, W_l), fine to coarse -> (B, C, H, W) of the finest."""
+        """Maps (B, C_l, H_l, W_l), fine to coarse -> (B, H, W, C) of the finest."""
         size = features[0].shape[-2:]
         levels = []
-        for feature, weight, channel in zip(features, self.level_weight, self.channel_weight, strict=True):
+        for feature, weight in zip(features, LEVEL_WEIGHTS, strict=True):
             level = (
                 feature if feature.shape[-2:] == size else F.interpolate(feature, size=size, mode="bilinear")
             )
-            levels.append(weight * F.normalize(level * channel.exp()[:, None, None], dim=1))
-        joined = torch.cat(levels, dim=1)
-        hidden = self.reduce(joined)
-        refined = self.expand(F.gelu(hidden + self.context(hidden)))
-        return F.normalize(torch.cat((joined, refined), dim=1), dim=1)
+            levels.append(F.normalize(level, dim=1) * (weight / math.hypot(*LEVEL_WEIGHTS)))
+        plain = torch.cat(levels, dim=1).permute(0, 2, 3, 1)
+        return torch.cat((plain, self.learn(plain)), dim=-1)
 
 
 class Match(nn.Module):
@@ -88,13 +86,11 @@ class Match(nn.Module):
         self.trust = nn.Parameter(torch.ones(ROUNDS - 1))  # how much a narrow belief counts more
 
     def forward(self, template: Template, descriptors: Tensor) -> Found:
-        """Find `template` in the query's `descriptors` (B, C, H, W)."""
-        height, width = descriptors.shape[-2:]
-        similarity = template.descriptor @ descriptors.flatten(2)  # (B, K, H*W)
+        """Find `template` in the query's `descriptors` (B, H, W, C)."""
+        height, width = descriptors.shape[1:3]
+        similarity = template.descriptor @ descriptors.flatten(1, 2).mT  # (B, K, H*W)
         grid = cell_centres(height, width, descriptors)  # (H*W, 2)
-        distance = (
-            (template.keypoints[:, :, None] - template.keypoints[:, None]).square().sum(-1)
-        )  # (B, K, K)
+        apart = (template.keypoints[:, :, None] - template.keypoints[:, None]).square().sum(-1)  # (B, K, K)
         expected = template.keypoints
         logits = []
         for turn in range(ROUNDS):
@@ -104,30 +100,35 @@ class Match(nn.Module):
             variance = (belief @ grid.square() - points.square()).sum(-1).clamp(min=0)
             if turn + 1 < ROUNDS:
                 sure = template.present * (variance + MIN_VARIANCE) ** -self.trust[turn]  # (B, K)
-                near = (-distance / (2 * (2 * self.reach[turn]).exp())).exp()
+                near = (-apart / (2 * (2 * self.reach[turn]).exp())).exp()
                 near = near + self.bond[turn].exp() * template.affinity
                 weight = near * sure[:, None]  # (B, K, K): what k believes of j
                 pull = self.stiffness[turn].exp() * sure.mean(-1, keepdim=True)[..., None]
                 shift = weight @ (points - template.keypoints) / (weight.sum(-1, keepdim=True) + pull)
                 expected = template.keypoints + shift
-        return Found(
-            points, variance, similarity.view(*similarity.shape[:2], height, width), torch.stack(logits)
-        )
+        maps = similarity.view(*similarity.shape[:2], height, width)
+        return Found(points, variance, maps, torch.stack(logits))
 
     def fit(self, template: Template, descriptors: Tensor) -> Tensor:
-        """How well templates fit the query's `descriptors` (B, C, H, W), (B,): mean log evidence of a look-up.
+        """How well templates fit `descriptors` (B, H, W, C) of a query, (B,): mean log evidence of a look-up.
 
         The evidence is of the first round alone; templates with the same present points can be compared.
         """
-        height, width = descriptors.shape[-2:]
-        grid = cell_centres(height, width, descriptors)
-        logits = self._look_up(0, template.descriptor @ descriptors.flatten(2), template.keypoints, grid)
+        grid = cell_centres(*descriptors.shape[1:3], like=descriptors)
+        similarity = template.descriptor @ descriptors.flatten(1, 2).mT
+        logits = self._look_up(0, similarity, template.keypoints, grid)
         evidence = (logits.logsumexp(-1) * template.present).sum(-1)
         return evidence / template.present.sum(-1).clamp(min=1)
 
     def _look_up(self, turn: int, similarity: Tensor, expected: Tensor, grid: Tensor) -> Tensor:
-        away = (expected[:, :, None] - grid).square().sum(-1)  # (B, K, H*W)
-        return self.sharpness[turn].exp() * similarity - self.tightness[turn].exp() * away
+        return self.sharpness[turn].exp() * similarity + self.tightness[turn].exp() * closeness(
+            expected, grid
+        )
+
+
+def closeness(points: Tensor, grid: Tensor) -> Tensor:
+    """Minus the squared distance of points (B, K, 2) to cells (N, 2), (B, K, N); as one product."""
+    return 2 * points @ grid.mT - grid.square().sum(-1) - points.square().sum(-1, keepdim=True)
 
 
 def cell_centres(height: int, width: int, like: Tensor) -> Tensor:
@@ -144,15 +145,15 @@ def make_template(
     """Average the support over its shots.
 
     Args:
-        descriptors: (B*S, C, H, W) of the support images.
+        descriptors: (B*S, H, W, C) of the support images.
         keypoints: (B, S, K, 2) in [0, 1].
         visible: (B, S, K) bool.
         reference_index: (B, S, K, M) int64; the last shot's is used, as in the network.
     """
     batch, shots, count = visible.shape
-    height, width = descriptors.shape[-2:]
+    height, width = descriptors.shape[1:3]
     sampled = ms_deform_attn(
-        descriptors.flatten(2).mT[:, :, None],
+        descriptors.flatten(1, 2)[:, :, None],
         torch.tensor([[height, width]], dtype=torch.int32),
         torch.zeros(1, dtype=torch.int32),
         keypoints.reshape(batch * shots, count, 1, 1, 1, 2),
@@ -170,8 +171,8 @@ def make_template(
 def look_up_evidence(found: Found, points: Tensor) -> Tensor:
     """How narrow the last belief was and how alike the best cells near `points` (B, K, 2) are: (B, K, 2)."""
     height, width = found.similarity.shape[-2:]
-    away = (points[:, :, None] - cell_centres(height, width, points)).square().sum(-1)
-    belief = (-CUE_TIGHTNESS[-1] * away).softmax(-1)
+    near = closeness(points, cell_centres(height, width, points))
+    belief = (CUE_TIGHTNESS[-1] * near).softmax(-1)
     likeness = (belief * found.similarity.flatten(2)).sum(-1)
     return torch.stack(((found.variance + MIN_VARIANCE).log(), likeness), dim=-1)
 
@@ -195,10 +196,10 @@ class Cues(nn.Module):
         height, width = found.similarity.shape[-2:]
         similarity = found.similarity.flatten(2)  # (B, K, H*W)
         grid = cell_centres(height, width, points)
-        away = (points[:, :, None] - grid).square().sum(-1)
+        near = closeness(points, grid)  # (B, K, H*W)
         parts = []
         for tightness, sharpness in zip(CUE_TIGHTNESS, self.sharpness.exp(), strict=True):
-            belief = (sharpness * similarity - tightness * away).softmax(-1)
+            belief = (sharpness * similarity + tightness * near).softmax(-1)
             mean = belief @ grid
             spread = (belief @ grid.square() - mean.square()).sum(-1, keepdim=True)
             likeness = (belief * similarity).sum(-1, keepdim=True)

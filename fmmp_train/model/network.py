@@ -25,7 +25,7 @@ class Encoded(NamedTuple):
     """What the network keeps of images."""
 
     tokens: Tensor  # (B, N, C), the pyramid's levels, coarse to fine
-    descriptors: Tensor | None  # (B, Cd, H, W) of stride 8, only when the start is a match
+    descriptors: Tensor | None  # (B, H, W, Cd) of stride 8, only when the start is a match
 
 
 class SupportState(NamedTuple):
