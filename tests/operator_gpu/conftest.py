@@ -10,6 +10,7 @@ import pytest
 
 from fmmp_runtime.operators import library
 from tests.operator_gpu.driver import build_for_cpu
+from tests.operator_gpu.gpu import require_gpu
 from tests.operator_gpu.nvidia import FETCH
 
 
@@ -28,3 +29,9 @@ def plugin_library() -> Path:
         return library("tensorrt")
     except FileNotFoundError as error:
         pytest.skip(f"{error} (needs nvcc, and TensorRT's headers: run `{FETCH} headers`)")
+
+
+@pytest.fixture(scope="session")
+def gpu() -> None:
+    """An NVIDIA GPU; skips where there is none, before anything is computed."""
+    require_gpu()

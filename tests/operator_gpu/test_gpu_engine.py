@@ -22,11 +22,11 @@ from onnx import TensorProto
 from fmmp_export.operator_function import NVIDIA
 from fmmp_train.model.deform_attn import ms_deform_attn
 from tests.operator_gpu.cases import ATOL
-from tests.operator_gpu.gpu import require_gpu, require_tensorrt
+from tests.operator_gpu.gpu import require_tensorrt
 from tests.operator_gpu.graphs import NodeSpec, single_node
 from tests.operator_gpu.reference import NETWORK_LEVELS, Inputs, draw
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("gpu")]
 
 HERE = Path(__file__).parent
 SIZES = [size for level in NETWORK_LEVELS for size in level]
@@ -45,7 +45,6 @@ def run_engine(
     graph: bool = False,
 ) -> list[Numbers]:
     """Build an engine with `kind` and return the output of every call."""
-    require_gpu()
     module, import_folder = require_tensorrt(kind)
     onnx.save(model, folder / "graph.onnx")
     files = []

@@ -11,15 +11,14 @@ import pytest
 
 from tests.operator_gpu.cases import SHAPES, TYPES, hostile, judge, known_levels_fit
 from tests.operator_gpu.driver import Case, build_for_gpu, run
-from tests.operator_gpu.gpu import require_gpu, require_tool
+from tests.operator_gpu.gpu import require_tool
 from tests.operator_gpu.reference import draw
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("gpu")]
 
 
 @pytest.fixture(scope="module")
-def gpu_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require_gpu()
+def gpu_program(gpu: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     require_tool("nvcc")
     return build_for_gpu(tmp_path_factory.mktemp("kernel_on_gpu"))
 
