@@ -23,6 +23,7 @@ from fmmp_train.model.deform_attn import ms_deform_attn
 ROUNDS = 4  # look-ups; the expectation is revised between them
 MIN_VARIANCE = 1e-3  # (fraction of the crop)^2: a belief narrower than a cell is not surer
 LEVEL_WEIGHTS = (1.0, 1.2, 0.5)  # of strides 8, 16, 32 in a descriptor; the coarsest knows what, not where
+TINY = 1e-6  # keeps a support without any present point from dividing 0 by 0
 CUE_TIGHTNESS = (
     100.0,
     400.0,
@@ -103,7 +104,7 @@ class Match(nn.Module):
                 near = (-apart / (2 * (2 * self.reach[turn]).exp())).exp()
                 near = near + self.bond[turn].exp() * template.affinity
                 weight = near * sure[:, None]  # (B, K, K): what k believes of j
-                pull = self.stiffness[turn].exp() * sure.mean(-1, keepdim=True)[..., None]
+                pull = self.stiffness[turn].exp() * sure.mean(-1, keepdim=True)[..., None] + TINY
                 shift = weight @ (points - template.keypoints) / (weight.sum(-1, keepdim=True) + pull)
                 expected = template.keypoints + shift
         maps = similarity.view(*similarity.shape[:2], height, width)
@@ -114,7 +115,8 @@ class Match(nn.Module):
 
         The evidence is of the first round alone; templates with the same present points can be compared.
         """
-        grid = cell_centres(*descriptors.shape[1:3], like=descriptors)
+        height, width = descriptors.shape[1:3]
+        grid = cell_centres(height, width, descriptors)
         similarity = template.descriptor @ descriptors.flatten(1, 2).mT
         logits = self._look_up(0, similarity, template.keypoints, grid)
         evidence = (logits.logsumexp(-1) * template.present).sum(-1)

@@ -130,7 +130,7 @@ class Network(nn.Module):
     ) -> SupportState:
         """As `support_state`, from the encoded support images (B*S, ...)."""
         batch, shots = keypoints.shape[:2]
-        tokens = support.tokens.unflatten(0, (batch, shots))
+        tokens = support.tokens.view(batch, shots, *support.tokens.shape[1:])
         embedding = mean_over_shots(self._reference_feature(tokens, keypoints), visible)  # F_q^0
         mined = self._mine_support(0, embedding, tokens, keypoints, visible, reference_index)
         template = None
