@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     files.add_argument("--resume", type=Path, metavar="RUN", help="folder of the run to continue")
     files.add_argument("--data", metavar="DIR", help="folder with annotations/<split>.json and images/")
     files.add_argument("--split", default="train", help="to learn from (default: %(default)s)")
-    files.add_argument("--val-split", default="val", help="to measure PCK on (default: %(default)s)")
+    files.add_argument("--val-split", help="to measure PCK on (default: val, where there is one)")
     files.add_argument(
         "--photos",
         metavar="DIR",

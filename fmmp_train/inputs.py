@@ -26,7 +26,7 @@ class Locations:
 
     data: str | None = None  # folder with annotations/<split>.json and images/
     split: str = "train"
-    val_split: str = "val"
+    val_split: str | None = None  # to measure PCK on; None: "val", where there is one
     photos: tuple[str, ...] = ()  # folders of photographs for self-pairs; scikit-image's when empty
     backbone: str | None = None  # weight file of the backbone
     init: str | None = None  # checkpoint to start from
@@ -107,17 +107,22 @@ def validation_pairs(config: TrainConfig, locations: Locations) -> list[Pair]:
     """The pairs that are asked during training; none where there is no validation split.
 
     Raises:
-        ValueError: the split is there and wrong, or has more keypoints than the model takes.
+        ValueError: there is no such folder, or the split is wrong or has more keypoints than the model takes.
     """
     if locations.data is None:
         return []
-    if not (Path(locations.data) / "annotations" / f"{locations.val_split}.json").is_file():
+    folder = Path(locations.data)
+    if (
+        locations.val_split is None
+        and folder.is_dir()
+        and not (folder / "annotations" / "val.json").is_file()
+    ):
         return []
-    dataset = read_annotations(find_annotations(Path(locations.data), locations.val_split))
-    most = max(dataset.categories.values(), key=lambda category: category.num_keypoints)
-    if most.num_keypoints > config.model.max_keypoints:
-        raise ValueError(
-            f"{dataset.source}: category {most.id} has {most.num_keypoints} keypoints, the model takes "
-            f"{config.model.max_keypoints}: set model.max_keypoints, or validate on another split"
-        )
+    dataset = read_annotations(find_annotations(folder, locations.val_split or "val"))
+    for category in dataset.categories.values():
+        if category.num_keypoints > config.model.max_keypoints:
+            raise ValueError(
+                f"{dataset.source}: category {category.id} has {category.num_keypoints} keypoints, the model "
+                f"takes {config.model.max_keypoints}: set model.max_keypoints, or validate on another split"
+            )
     return draw_pairs(dataset, per_category=config.eval_pairs, shots=config.examples.shots)

@@ -90,7 +90,6 @@ def start(
     """
     if (out / STATE_FILE).exists():
         raise ValueError(f"{out} holds a run already: continue it with --resume, or choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
     return _Run(config, locations, out, None, device).go(workers, tell)
 
 
@@ -162,6 +161,7 @@ class _Run:
     def go(self, workers: int, tell: Tell | None) -> Outcome:
         """Do the steps that are left, or as many as there is time for."""
         config, accelerator = self.config, self.accelerator
+        self.out.mkdir(parents=True, exist_ok=True)
         stream = batches(
             self.mixture,
             batch_size=config.batch_size,

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fmmp-train` and `fmmp-eval` as a user meets them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from fmmp_train import cli_eval, cli_train
+from fmmp_train.checkpoint import load_model, save_model
+from fmmp_train.config import to_json
+from fmmp_train.data import find_annotations, read_annotations
+from fmmp_train.evaluate import evaluate
+from fmmp_train.inputs import Locations
+from fmmp_train.journal import read_journal
+from fmmp_train.model import Network
+from fmmp_train.pairs import draw_pairs
+from fmmp_train.predictors import network_predictor
+from fmmp_train.run_state import STATE_FILE
+from fmmp_train.train import MODEL_FILE, start
+from tests.train.recipes import tiny
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    file = tmp_path_factory.mktemp("recipe") / "tiny.json"
+    file.write_text(to_json(tiny(steps=2)))
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    file = tmp_path_factory.mktemp("model") / MODEL_FILE
+    save_model(Network(tiny().model), file)
+    return file
+
+
+def exit_code(command: list[str], of: object = cli_train) -> int:
+    with pytest.raises(SystemExit) as left:
+        of.main(command)  # type: ignore[attr-defined]
+    code = left.value.code
+    assert isinstance(code, int)
+    return code
+
+
+def test_train_then_resume_then_evaluate(
+    tmp_path: Path, data_folder: Path, recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    command = [
+        "--preset",
+        recipe,
+        "-o",
+        str(out),
+        "--data",
+        str(data_folder),
+        "--device",
+        "cpu",
+        "--seed",
+        "3",
+    ]
+    assert cli_train.main([*command, "--set", "average=0"]) == 0
+    assert str(out / MODEL_FILE) in capsys.readouterr().out
+    assert len(read_journal(out, "train")) == 2
+    assert cli_train.main(["--resume", str(out), "--device", "cpu"]) == 0
+    capsys.readouterr()
+    file = tmp_path / "numbers.json"
+    options = ["--data", str(data_folder), "--categories", "1,2", "--pairs", "3", "--json", str(file)]
+    assert cli_eval.main([str(out / MODEL_FILE), *options]) == 0
+    assert "thing 1" in capsys.readouterr().out
+
+    [numbers] = json.loads(file.read_text())["methods"].values()
+    dataset = read_annotations(find_annotations(data_folder, "val"))
+    pairs = draw_pairs(dataset, per_category=3, categories=[1, 2])
+    expected = evaluate(network_predictor(load_model(out / MODEL_FILE)), pairs)
+    assert numbers["category_mean"] == expected.category_mean.tolist()
+    assert numbers["image_mean"] == expected.image_mean.tolist()
+    assert [(row["id"], row["pairs"]) for row in numbers["categories"]] == [(1, 3), (2, 3)]
+
+
+def test_mp100_protocol(model: Path, data_folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "numbers.json"
+    options = [
+        "--protocol",
+        "mp100",
+        "--queries",
+        "2",
+        "--episodes",
+        "2",
+        "--categories",
+        "1,2",
+        "--json",
+        str(file),
+    ]
+    assert cli_eval.main([str(model), "--data", str(data_folder), *options]) == 0
+    assert next(iter(json.loads(file.read_text())["methods"].values()))["pairs"] == 8
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        ([], 2, "--preset"),
+        (["--preset", "demo"], 2, "--output"),
+        (["--preset", "demo", "--resume", "x"], 2, "--resume"),
+        (["--resume", "x", "--steps", "3"], 2, "keeps its recipe"),
+        (["--preset", "demo", "-o", "{new}", "--steps", "many"], 2, "--steps"),
+        (["--preset", "dmeo", "-o", "{new}"], 1, "presets: released, demo"),
+        (["--preset", "demo", "-o", "{new}", "--set", "lr=1"], 1, "unknown setting lr"),
+        (["--preset", "demo", "-o", "{new}"], 1, "--data DIR"),
+        (["--preset", "released", "-o", "{new}"], 1, "--backbone-weights FILE"),
+        (["--preset", "{recipe}", "-o", "{new}", "--data", "{new}"], 1, "is not a folder"),
+        (["--preset", "{recipe}", "-o", "{new}", "--photos", "{new}"], 1, "is not a folder"),
+        (["--preset", "{recipe}", "-o", "{new}", "--init", "{new}"], 1, "no checkpoint at"),
+        (["--preset", "{recipe}", "-o", "{new}", "--data", "{data}", "--val-split", "x"], 1, "for split 'x'"),
+        (["--preset", "{recipe}", "-o", "{recipe}"], 1, "File exists"),
+        (["--resume", "{new}"], 1, "nothing to resume"),
+    ],
+)
+def test_what_is_wrong_with_a_training_command(
+    command: list[str],
+    code: int,
+    words: str,
+    recipe: str,
+    data_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    filled = [part.format(new=tmp_path / "new", recipe=recipe, data=data_folder) for part in command]
+    assert exit_code(filled) == code
+    error = capsys.readouterr().err
+    assert words in error
+    if code == 1:
+        assert error.startswith("fmmp-train: ")
+        assert error.count("\n") == 1
+
+
+def test_a_damaged_state_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    start(tiny(steps=1), Locations(), tmp_path, device="cpu")
+    file = tmp_path / STATE_FILE
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    assert exit_code(["--resume", str(tmp_path)]) == 1
+    assert "is damaged" in capsys.readouterr().err
+
+
+class Payload:
+    """What a hostile file would hold: unpickling it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return (Path.touch, (self.path,))
+
+
+def test_a_state_that_would_run_code_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"format": 1, "step": Payload(tmp_path / "ran")}, tmp_path / STATE_FILE)
+    assert exit_code(["--resume", str(tmp_path)]) == 1
+    assert "damaged or no state" in capsys.readouterr().err
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        (["--data", "{data}"], 2, "nothing to evaluate"),
+        (["{model}"], 2, "--data"),
+        (["{model}", "--data", "{data}", "--categories", "a"], 2, "expected category ids"),
+        (["{model}", "--data", "{data}", "--shots", "0"], 2, "shots must be at least 1"),
+        (["{data}/none.pth", "--data", "{data}"], 1, "none.pth"),
+        (["{model}", "--data", "{data}/none"], 1, "is not a folder"),
+        (["{model}", "--data", "{data}", "--split", "test"], 1, "no annotations for split 'test'"),
+        (["{model}", "--data", "{data}", "--categories", "5"], 1, "no category 5"),
+        (["{model}", "--data", "{data}", "--protocol", "mp100"], 1, "ask for fewer queries"),
+        (["{data}/annotations/val.json", "--data", "{data}"], 1, "val.json"),
+        (["{data}", "--data", "{data}"], 1, "model.json"),
+        (["{model}", "--data", "{data}", "--json", "{data}/none/x.json"], 1, "none"),
+    ],
+)
+def test_what_is_wrong_with_an_evaluation_command(
+    command: list[str],
+    code: int,
+    words: str,
+    model: Path,
+    data_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    filled = [part.format(model=model, data=data_folder) for part in command]
+    assert exit_code(filled, cli_eval) == code
+    error = capsys.readouterr().err
+    assert words in error
+    if code == 1:
+        assert error.startswith("fmmp-eval: ")
+        assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("module", ["cli_train", "cli_eval"])
+def test_help_is_instant(module: str) -> None:
+    code = (
+        "import sys\n"
+        f"from fmmp_train.{module} import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as left: assert left.code == 0\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[2]
+    )
