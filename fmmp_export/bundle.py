@@ -18,11 +18,11 @@ from fmmp_export.onnx_writer import WEIGHTS
 from fmmp_export.operator_function import OPSET
 from fmmp_runtime.bundle import FORMAT, MODEL_FILE, GraphSpec, Model, ScoreSpec, SourceSpec, TensorSpec
 from fmmp_runtime.files import sha256
+from fmmp_runtime.pose import CROP_PADDING
 from fmmp_train.images import MEAN, STD
 from fmmp_train.model import Network
 from fmmp_train.model.confidence import HIT
 
-CROP_PADDING = 1.25  # side of the crop / longer side of the box, as in training
 MADE_WITH = ("fmmp", "torch", "onnx", "onnxscript", "onnxruntime", "timm")
 
 

@@ -55,6 +55,7 @@ class LossConfig:
     beta: float = 0.5  # of the padded keypoints: FMMP, Eq. (9)
     match: float = 0.0  # of the match maps' cross-entropy; for a network that starts from a match
     match_sigma: float = 0.6  # of its target, cells
+    miss: float = 0.0  # of the smooth share of missed keypoints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,13 +131,15 @@ def released() -> TrainConfig:
 def demo() -> TrainConfig:
     """A small network for a CPU, learnt only from data that allows shipping the weights."""
     return TrainConfig(
-        model=ModelConfig(backbone="tf_efficientnet_lite0", dim=128, structure="lite", start="match"),
-        mixture=MixtureConfig(synthetic=0.4, photographs=0.3, self_pairs=0.3, categories=(66, 107, 108)),
+        model=ModelConfig(
+            backbone="tf_efficientnet_lite0", dim=128, structure="lite", start="match", orientations=4
+        ),
+        mixture=MixtureConfig(synthetic=0.5, photographs=0.2, self_pairs=0.3, categories=(66, 107, 108)),
         optimizer=OptimizerConfig(
-            name="adamw", lr=1e-3, weight_decay=1e-3, clip=1, rates={"backbone": 0, "descriptor": 0.05}
+            name="adamw", lr=1e-3, weight_decay=1e-3, clip=1, rates={"backbone": 0, "match": 0.2}
         ),
         schedule=ScheduleConfig(kind="cosine", warmup_steps=100),
-        loss=LossConfig(match=0.1),
+        loss=LossConfig(match=0.02, miss=1),
         batch_size=8,
         steps=20_000,
         backbone_weights="package",

@@ -9,9 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from fmmp_runtime.pose import CROP_PADDING
 from fmmp_train.data.dataset import Batch
 from fmmp_train.images import normalize
-from fmmp_train.loss import keypoint_loss, match_loss
+from fmmp_train.loss import keypoint_loss, match_loss, miss_loss
 from fmmp_train.model import Network
 from fmmp_train.model.network import Encoded
 from fmmp_train.presets import LossConfig
@@ -24,6 +25,7 @@ class Losses(NamedTuple):
     raw: Tensor  # annotated keypoints
     padded: Tensor  # times its weight
     match: Tensor  # times its weight; 0 where the network doesn't start from a match
+    miss: Tensor  # times its weight
 
 
 class TrainStep(nn.Module):
@@ -70,12 +72,17 @@ class TrainStep(nn.Module):
         match = raw.new_zeros(())
         if located.found is not None and self.loss.match:
             height, width = located.found.similarity.shape[-2:]
-            rounds = [
-                match_loss(logits, truth, visible, size=(height, width), sigma=self.loss.match_sigma)
-                for logits in located.found.logits
-            ]
-            match = self.loss.match * torch.stack(rounds).mean()
-        return Losses(raw + padded + match, raw, padded, match)
+            logits = located.found.logits[-1]
+            match = self.loss.match * match_loss(
+                logits, truth, visible, size=(height, width), sigma=self.loss.match_sigma
+            )
+        miss = raw.new_zeros(())
+        if self.loss.miss:
+            answers = located.points
+            if located.found is not None:  # the layers start from the match, and learn nothing of it
+                answers = torch.cat((located.found.points[None], answers))
+            miss = self.loss.miss * miss_loss(answers, truth, visible, side=1 / CROP_PADDING)
+        return Losses(raw + padded + match + miss, raw, padded, match, miss)
 
     def _features(self, images: Tensor) -> list[Tensor]:
         """Backbone maps of uint8 images (B, H, W, 3), fine to coarse, float32."""

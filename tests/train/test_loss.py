@@ -4,10 +4,12 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from fmmp_train.loss import keypoint_loss, match_loss
+from fmmp_runtime.pose import THRESHOLDS
+from fmmp_train.loss import MISS_WIDTH, keypoint_loss, match_loss, miss_loss
 from tests.golden import load_json
 
 CASES = load_json("loss")["loss"]
@@ -77,3 +79,19 @@ def test_match_loss_against_loops() -> None:
         pairs.append(sum(terms) / len(terms))
     loss = match_loss(logits, truth, visible, size=(height, width), sigma=sigma)
     torch.testing.assert_close(loss.item(), sum(pairs) / 2, rtol=1e-12, atol=0)  # float64, 15 cells
+
+
+def test_the_smooth_miss_counts_as_pck_does() -> None:
+    """Far inside a threshold 0, far outside 1, at it one half; hidden keypoints and the side of the box count."""
+    side = 0.8
+    errors = torch.tensor([0.0, 0.1, 10.0, 10.0]) * side  # the second is at one of the four thresholds
+    truth = torch.rand(1, 4, 2)
+    points = truth + torch.stack((errors, torch.zeros(4)), dim=-1)
+    visible = torch.tensor([[True, True, True, False]])
+    at_start = 1 / (1 + np.exp(1 / MISS_WIDTH))  # a keypoint that is right, at any threshold
+    ratios = 0.1 / np.array(THRESHOLDS)
+    at_second = np.mean(1 / (1 + np.exp(-(ratios - 1) / MISS_WIDTH)))
+    expected = 2 * (at_start + at_second + 1) / 3  # two layers; the root's guard is 1e-4 of the crop: 1e-3 here
+    found = miss_loss(points.expand(2, -1, -1, -1), truth, visible, side=side)
+    assert float(found) == pytest.approx(expected, abs=2e-3)
+    assert float(miss_loss(points[None], truth, torch.zeros(1, 4, dtype=torch.bool), side=side)) == 0

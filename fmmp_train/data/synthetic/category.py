@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fmmp_runtime.pose import CROP_PADDING
 from fmmp_train.data.synthetic.bank import TextureBank, default_bank
 from fmmp_train.data.synthetic.builders import build_figure
 from fmmp_train.data.synthetic.figure import Part
@@ -17,7 +18,6 @@ from fmmp_train.data.synthetic.scene import OCCLUDER, draw_backdrop, occlude, su
 from fmmp_train.data.synthetic.skeleton import Posed, Skeleton
 from fmmp_train.data.synthetic.textures import Array, Image
 
-CROP_PADDING = 1.25  # side of a crop over the longer side of the object's box
 _OCCLUDED_CHANCE, _NEIGHBOUR_CHANCE = 0.25, 0.1
 _MARGIN = 0.08  # of a box around keypoints, in its longer side
 _BEHIND = 0.15  # units: a keypoint this far behind what was painted over it is hidden

@@ -4,7 +4,7 @@
 Training, evaluation and deployment share this code.
 """
 
-from fmmp_runtime.pose.crop import crop_matrix, invert_matrix, sanitize_box, transform_points
+from fmmp_runtime.pose.crop import CROP_PADDING, crop_matrix, invert_matrix, sanitize_box, transform_points
 from fmmp_runtime.pose.errors import AnnotationError, BoxError, KeypointError, LinkError
 from fmmp_runtime.pose.metrics import THRESHOLDS, MeanPck, mean_pck, pck
 from fmmp_runtime.pose.padding import draw_mixup, pad_keypoints
@@ -12,6 +12,7 @@ from fmmp_runtime.pose.skeleton import keypoint_count, minimum_spanning_tree, re
 from fmmp_runtime.pose.validation import check_box, check_links, check_support
 
 __all__ = [
+    "CROP_PADDING",
     "THRESHOLDS",
     "AnnotationError",
     "BoxError",

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fmmp_runtime.pose.errors import BoxError
 
+CROP_PADDING = 1.25  # side of a crop over the longer side of the object's box, in training and in evaluation
+
 
 def sanitize_box(box_xywh: ArrayLike, image_size_hw: tuple[int, int]) -> NDArray[np.float64]:
     """Clip a box to its image as COCO tools do; the far corner is the last pixel inside.
@@ -39,7 +41,7 @@ def sanitize_box(box_xywh: ArrayLike, image_size_hw: tuple[int, int]) -> NDArray
 def crop_matrix(
     box_xywh: ArrayLike,
     size: int = 256,
-    padding: float = 1.25,
+    padding: float = CROP_PADDING,
     scale: float = 1.0,
     rotation_deg: float = 0.0,
 ) -> NDArray[np.float64]:
