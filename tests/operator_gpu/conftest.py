@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from fmmp_runtime.operators import library
-from tests.operator_gpu.driver import build_for_cpu
+from tests.operator_gpu.driver import build_for_cpu, require_stand_in
 from tests.operator_gpu.gpu import require_gpu
 from tests.operator_gpu.nvidia import FETCH
 
@@ -17,8 +16,7 @@ from tests.operator_gpu.nvidia import FETCH
 @pytest.fixture(scope="session")
 def cpu_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The CUDA source on the CPU, under AddressSanitizer and UndefinedBehaviorSanitizer."""
-    if shutil.which("g++") is None:
-        pytest.skip("needs a C++ compiler (g++) to run the kernel's source on the CPU")
+    require_stand_in()
     return build_for_cpu(tmp_path_factory.mktemp("kernel_on_cpu"))
 
 

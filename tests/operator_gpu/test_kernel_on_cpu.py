@@ -6,7 +6,6 @@ Outputs start as NaN, and guard zones that may be neither read nor written lie a
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 
 from tests.golden import load_npz
 from tests.operator_gpu.cases import SHAPES, TYPES, hostile, judge, known_levels_fit
-from tests.operator_gpu.driver import Case, build_for_cpu, run
+from tests.operator_gpu.driver import Case, build_for_cpu, require_stand_in, run
 from tests.operator_gpu.reference import NETWORK_LEVELS, Array, Inputs, draw
 
 INVALID_VALUE, MISALIGNED = 1, 716  # cudaError_t
@@ -140,8 +139,7 @@ def test_value_heads_must_be_the_heads_or_one(cpu_program: Path, tmp_path: Path)
 
 
 def test_far_cells_of_huge_values_are_found(tmp_path: Path) -> None:
-    if shutil.which("g++") is None:
-        pytest.skip("needs a C++ compiler (g++)")
+    require_stand_in()
     program = build_for_cpu(
         tmp_path, ("-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all"), main="far_cells.cpp"
     )
