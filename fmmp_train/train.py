@@ -206,10 +206,11 @@ class _Run:
         )
         if accelerator.num_processes > 1:
             numbers = accelerator.reduce(numbers, "mean")
-        total, raw, padded, match, stopping = numbers.tolist()
-        if not math.isfinite(total):
+        *scalars, stopping = numbers.tolist()
+        values: dict[str, float] = dict(zip(losses._fields, scalars, strict=True))
+        if not math.isfinite(values["total"]):
             raise ValueError(
-                f"the loss of step {self.step + 1} is {total}; the state last saved in {self.out} is sound. "
+                f"the loss of step {self.step + 1} is {values['total']}; the state last saved in {self.out} is sound. "
                 "Start again with a lower optimizer.lr, or with optimizer.clip"
             )
         accelerator.backward(losses.total)
@@ -220,7 +221,7 @@ class _Run:
         if self.average is not None:
             update_average(self.average, self.network, decay=config.average, step=self.step)
         self.step += 1
-        return {"loss": total, "raw": raw, "padded": padded, "match": match, "lr": lr}, stopping > 0
+        return {"loss": values.pop("total"), **values, "lr": lr}, stopping > 0
 
     def _validate(self, journal: Journal) -> Report:
         report = evaluate(network_predictor(self._answer, device=self.accelerator.device), self.pairs)
