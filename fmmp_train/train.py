@@ -210,8 +210,8 @@ class _Run:
         values: dict[str, float] = dict(zip(losses._fields, scalars, strict=True))
         if not math.isfinite(values["total"]):
             raise ValueError(
-                f"the loss of step {self.step + 1} is {values['total']}; the state last saved in {self.out} is sound. "
-                "Start again with a lower optimizer.lr, or with optimizer.clip"
+                f"the loss of step {self.step + 1} is {values['total']}; the state last saved in {self.out} "
+                "is sound. Start again with a lower optimizer.lr, or with optimizer.clip"
             )
         accelerator.backward(losses.total)
         if config.optimizer.clip:

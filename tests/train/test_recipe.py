@@ -83,7 +83,7 @@ def test_changes_reach_every_depth() -> None:
         ("optimizer.clip=-1", "must be 0 or more"),
         ("schedule.warmup_steps=-1", "warmup_steps must be 0 or more"),
         ("schedule.milestones=[0.9,0.1]", "milestones must rise"),
-        ('model.start="center"', "loss.match needs"),
+        ('model={"start": "center"}', "loss.match needs"),
     ],
 )
 def test_wrong_changes_are_named(setting: str, message: str) -> None:
