@@ -8,7 +8,7 @@ set(loop_flags -fno-math-errno -fno-trapping-math -fopenmp-simd)
 set(avx2_flags -mavx2 -mfma -mf16c)
 set(avx512_flags ${avx2_flags} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  list(APPEND avx512_flags -Wno-maybe-uninitialized)  # GCC's own header of intrinsics, GCC bug 105593
+  list(APPEND avx512_flags -Wno-uninitialized -Wno-maybe-uninitialized)  # GCC's own header of intrinsics, GCC bug 105593
 endif()
 
 string(REPLACE ";" " " flags "${avx512_flags}")

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "fmmp/ms_deform_attn_cpu.h"
+#include "fmmp/projected_attn_cpu.h"
 #include "guarded.h"
 
 /// One call of the operator in float64, written down as sums over all cells of a map: no floor, no corner,

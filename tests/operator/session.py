@@ -14,6 +14,7 @@ from fmmp_runtime.operators import library
 
 INPUTS = ("value", "spatial_shapes", "level_start_index", "sampling_locations", "attention_weights")
 PER_HEAD, SHARED = "MultiScaleDeformableAttention", "SharedValueDeformableAttention"
+PROJECTED = "ProjectedDeformableAttention"
 FLOAT, HALF, BFLOAT16 = (int(one) for one in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16))
 
 

@@ -37,7 +37,7 @@ def operator() -> str:
 
 
 def shared_operator() -> str:
-    """`SharedValueDeformableAttention` on 64 heads that read one map of 256 channels, projected afterwards."""
+    """`SharedValueDeformableAttention` on 64 heads that read one map of 256 channels."""
     return f"""{HEADER} shared (float[1, {CELLS}, {DIM}] value, {SIZES}, {LOCATIONS})
     => (float[B, Q, M, D] output, float[B, Q, M] coverage)
     {{ output, coverage = fmmp.SharedValueDeformableAttention ({OPERANDS}) }}"""

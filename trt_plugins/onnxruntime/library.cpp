@@ -19,13 +19,15 @@ extern "C" FMMP_EXPORT OrtStatus* ORT_API_CALL RegisterCustomOps(OrtSessionOptio
     }
     ort::Api const api(raw_api);
     return api.guard([&] {
-        static ort::Op const per_head(raw_api, "MultiScaleDeformableAttention", ValueForm::kPerHead);
-        static ort::Op const shared(raw_api, "SharedValueDeformableAttention", ValueForm::kShared);
+        static ort::Op const ops[]{{raw_api, ort::multi_scale_deformable_attention()},
+                                   {raw_api, ort::shared_value_deformable_attention()},
+                                   {raw_api, ort::projected_deformable_attention()}};
         OrtCustomOpDomain* domain = nullptr;
         api.check(api->CreateCustomOpDomain(ort::kDomain, &domain));
         ort::Owned<OrtCustomOpDomain> owner(domain, api->ReleaseCustomOpDomain);
-        api.check(api->CustomOpDomain_Add(domain, &per_head));
-        api.check(api->CustomOpDomain_Add(domain, &shared));
+        for (ort::Op const& op : ops) {
+            api.check(api->CustomOpDomain_Add(domain, &op));
+        }
         api.check(api->AddCustomOpDomain(options, domain));
         static_cast<void>(owner.release());  // must outlive the options
     });

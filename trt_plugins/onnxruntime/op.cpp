@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "op.h"
 
-#include "kernel.h"
-
 namespace fmmp::ort {
 namespace {
 
@@ -11,22 +9,12 @@ Op const& self(OrtCustomOp const* op)
     return *static_cast<Op const*>(op);
 }
 
-size_t num_outputs(OrtCustomOp const* op)
-{
-    return self(op).form == ValueForm::kShared ? 2 : 1;
-}
-
-ONNXTensorElementDataType input_type(size_t index)
-{
-    bool const integer = index == kSpatialShapes || index == kLevelStartIndex;
-    return integer ? ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32 : ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;  // any
-}
-
 /// The session is being made: refuse a type that has no loop now and not at the first call.
-void check_node(Api const& api, OrtKernelInfo const* info)
+void check_node(Op const& op, OrtKernelInfo const* info)
 {
-    std::array<ONNXTensorElementDataType, kNumInputs> types{};
-    for (size_t index = 0; index < kNumInputs; ++index) {
+    Api const& api = op.api;
+    std::vector<Type> types(op.definition.inputs.size(), kUnknown);
+    for (size_t index = 0; index < types.size(); ++index) {
         OrtTypeInfo* type = nullptr;
         OrtTensorTypeAndShapeInfo const* tensor = nullptr;
         api.check(api->KernelInfo_GetInputTypeInfo(info, index, &type));
@@ -36,7 +24,7 @@ void check_node(Api const& api, OrtKernelInfo const* info)
             api.check(api->GetTensorElementType(tensor, &types[index]));
         }
     }
-    check_types(types);
+    check_types(op.definition.inputs, types);
 }
 
 struct InferredInput : TensorInfo {
@@ -47,57 +35,51 @@ InferredInput read_input(Api const& api, OrtShapeInferContext const* context, si
 {
     OrtTensorTypeAndShapeInfo* info = nullptr;
     api.check(api->ShapeInferContext_GetInputTypeShape(context, index, &info));
-    InferredInput input{api.read(info), {}};
+    InferredInput input;
+    static_cast<TensorInfo&>(input) = api.read(info);
     input.symbols.resize(input.shape.size());
     api.check(api->GetSymbolicDimensions(info, input.symbols.data(), input.symbols.size()));
     return input;  // `info` and the symbols belong to the context
 }
 
-void set_output(Api const& api, OrtShapeInferContext* context, size_t index, InferredInput const& output)
+/// Checks wait for the call: here a size may be a symbol, and an input of unknown rank looks like one of rank
+/// 0. An output that takes an axis from such an input is left unknown.
+void infer_output(Api const& api, OrtShapeInferContext* context, size_t index, std::vector<Axis> const& axes)
 {
+    InferredInput output;
+    output.type = read_input(api, context, 0).type;
+    for (Axis const& from : axes) {
+        InferredInput const input = read_input(api, context, from.input);
+        size_t const rank = input.shape.size();
+        size_t const axis = from.axis < 0 ? rank - size_t(-from.axis) : size_t(from.axis);
+        if (axis >= rank) {
+            return;
+        }
+        output.shape.push_back(input.shape[axis]);
+        output.symbols.push_back(input.symbols[axis]);
+    }
     OrtTensorTypeAndShapeInfo* info = nullptr;
     api.check(api->CreateTensorTypeAndShapeInfo(&info));
     Owned<OrtTensorTypeAndShapeInfo> const owner(info, api->ReleaseTensorTypeAndShapeInfo);
-    std::vector<char const*> symbols = output.symbols;
     api.check(api->SetTensorElementType(info, output.type));
     api.check(api->SetDimensions(info, output.shape.data(), output.shape.size()));
-    api.check(api->SetSymbolicDimensions(info, symbols.data(), symbols.size()));
+    api.check(api->SetSymbolicDimensions(info, output.symbols.data(), output.symbols.size()));
     api.check(api->ShapeInferContext_SetOutputTypeShape(context, index, info));
-}
-
-/// Shapes: output [B, Q, M, D], coverage [B, Q, M]; both of value's type. Full checks wait for the call:
-/// sizes may be symbols here.
-void infer(Op const& op, OrtShapeInferContext* context)
-{
-    InferredInput const value = read_input(op.api, context, kValue);
-    InferredInput output = read_input(op.api, context, kSamplingLocations);
-    if (value.shape.empty() || output.shape.size() != 6) {
-        return;
-    }
-    output.type = value.type;
-    output.shape.resize(3);
-    output.symbols.resize(3);
-    InferredInput const coverage = output;
-    output.shape.push_back(value.shape.back());
-    output.symbols.push_back(value.symbols.back());
-    set_output(op.api, context, 0, output);
-    if (op.form == ValueForm::kShared) {
-        set_output(op.api, context, 1, coverage);
-    }
 }
 
 }  // namespace
 
-Op::Op(OrtApi const* ort_api, char const* op_name, ValueForm value_form)
-    : OrtCustomOp{}, api(ort_api), name(op_name), form(value_form)
+Op::Op(OrtApi const* ort_api, Definition what) : OrtCustomOp{}, api(ort_api), definition(std::move(what))
 {
     version = kApiVersion;
-    GetName = [](OrtCustomOp const* op) { return self(op).name; };
+    GetName = [](OrtCustomOp const* op) { return self(op).definition.name; };
     GetExecutionProviderType = [](OrtCustomOp const*) -> char const* { return "CPUExecutionProvider"; };
-    GetInputTypeCount = [](OrtCustomOp const*) -> size_t { return kNumInputs; };
-    GetInputType = [](OrtCustomOp const*, size_t index) { return input_type(index); };
-    GetOutputTypeCount = num_outputs;
-    GetOutputType = [](OrtCustomOp const*, size_t) { return ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED; };
+    GetInputTypeCount = [](OrtCustomOp const* op) { return self(op).definition.inputs.size(); };
+    GetInputType = [](OrtCustomOp const* op, size_t index) {
+        return self(op).definition.inputs[index].rule == Rule::kInteger ? kInt32 : kUnknown;  // any
+    };
+    GetOutputTypeCount = [](OrtCustomOp const* op) { return self(op).definition.outputs.size(); };
+    GetOutputType = [](OrtCustomOp const*, size_t) { return kUnknown; };
     GetInputCharacteristic = [](OrtCustomOp const*, size_t) { return INPUT_OUTPUT_REQUIRED; };
     GetOutputCharacteristic = [](OrtCustomOp const*, size_t index) {
         return index == 0 ? INPUT_OUTPUT_REQUIRED : INPUT_OUTPUT_OPTIONAL;
@@ -113,15 +95,20 @@ Op::Op(OrtApi const* ort_api, char const* op_name, ValueForm value_form)
     // The kernel has no state of its own: the operator stands for it.
     CreateKernelV2 = [](OrtCustomOp const* op, OrtApi const*, OrtKernelInfo const* info, void** kernel) {
         *kernel = const_cast<OrtCustomOp*>(op);
-        return self(op).api.guard([&] { check_node(self(op).api, info); });
+        return self(op).api.guard([&] { check_node(self(op), info); });
     };
     KernelDestroy = [](void*) {};
     KernelComputeV2 = [](void* kernel, OrtKernelContext* context) {
         Op const& op = self(static_cast<OrtCustomOp const*>(kernel));
-        return op.api.guard([&] { compute(op, context); });
+        return op.api.guard([&] { op.definition.compute(Call(op.api, context, op.definition.inputs)); });
     };
     InferOutputShapeFn = [](OrtCustomOp const* op, OrtShapeInferContext* context) {
-        return self(op).api.guard([&] { infer(self(op), context); });
+        return self(op).api.guard([&] {
+            auto const& outputs = self(op).definition.outputs;
+            for (size_t index = 0; index < outputs.size(); ++index) {
+                infer_output(self(op).api, context, index, outputs[index]);
+            }
+        });
     };
 }
 

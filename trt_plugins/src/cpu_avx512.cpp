@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu_loop.h"
 
-FMMP_DEFINE_ROWS_FUNCTIONS(Isa::kAvx512)
+FMMP_DEFINE_LOOPS(Isa::kAvx512)

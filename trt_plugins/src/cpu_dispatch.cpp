@@ -3,15 +3,13 @@
 #include <atomic>
 #include <memory>
 #include <new>
-#include <utility>
 
-#include "cpu_kernel.h"
+#include "cpu_scratch.h"
 
 namespace fmmp {
 namespace {
 
-constexpr int64_t kSamplesPerChunk = 256;  // 16 kB of scratch memory: stays in the first-level cache
-constexpr int64_t kMaxTasks = 256;         // enough for any pool to share evenly
+constexpr int64_t kMaxTasks = 256;  // enough for any pool to share evenly
 
 void run_in_turn(void*, void (*task)(void*, size_t), size_t count, void* context)
 {
@@ -20,87 +18,45 @@ void run_in_turn(void*, void (*task)(void*, size_t), size_t count, void* context
     }
 }
 
-/// The memory behind a Scratch, with its tables filled.
-class ScratchMemory {
-public:
-    ScratchMemory(MsDeformAttnDims const& d, int32_t const* spatial_shapes, int32_t const* level_start_index,
-                  int64_t rows_per_chunk)
-        : size_(size_t(rows_per_chunk * d.num_samples())),
-          offsets_(new int64_t[4 * size_ + size_t(rows_per_chunk)]),
-          ints_(new int32_t[7 * size_]),
-          floats_(new float[11 * size_])
-    {
-        int32_t* ints = ints_.get();
-        float* floats = floats_.get();
-        scratch_.rows_per_chunk = rows_per_chunk;
-        for (int32_t** table : {&scratch_.width, &scratch_.height, &scratch_.start}) {
-            *table = std::exchange(ints, ints + size_);
-        }
-        for (int k = 0; k < 4; ++k) {
-            scratch_.cell[k] = std::exchange(ints, ints + size_);
-            scratch_.tap_weight[k] = std::exchange(floats, floats + size_);
-        }
-        scratch_.weights = std::exchange(floats, floats + size_);
-        scratch_.locations = std::exchange(floats, floats + 2 * size_);
-        scratch_.list_offset = offsets_.get();
-        scratch_.row_end = offsets_.get() + 4 * size_;
-        scratch_.list_weight = floats;
-
-        int32_t *width = scratch_.width, *height = scratch_.height, *start = scratch_.start;
-        for (int64_t row = 0; row < rows_per_chunk; ++row) {
-            for (int64_t l = 0; l < d.num_levels; ++l) {
-                height = std::fill_n(height, d.num_points, spatial_shapes[2 * l]);
-                width = std::fill_n(width, d.num_points, spatial_shapes[2 * l + 1]);
-                start = std::fill_n(start, d.num_points, level_start_index[l]);
-            }
-        }
-    }
-
-    cpu::Scratch const& get() const { return scratch_; }
-
-private:
-    size_t size_;
-    std::unique_ptr<int64_t[]> offsets_;
-    std::unique_ptr<int32_t[]> ints_;
-    std::unique_ptr<float[]> floats_;
-    cpu::Scratch scratch_;
-};
-
-template <typename T, typename L>
+/// One call, cut into tasks; `run` must not throw into somebody else's thread pool.
 struct Job {
-    MsDeformAttnTensors<T, L> const& tensors;
-    MsDeformAttnDims const& dims;
-    cpu::RowsFunction<T, L> rows;
-    int64_t rows_per_chunk, chunks_per_task;
     std::atomic<bool> out_of_memory{false};
 
-    void run(int64_t task)
+    template <typename Work>
+    void share(ParallelFor const& parallel_for, int64_t tasks, Work const& work)
     {
-        try {
-            int64_t const rows_per_task = rows_per_chunk * chunks_per_task;
-            ScratchMemory const scratch(dims, tensors.spatial_shapes, tensors.level_start_index,
-                                        rows_per_chunk);
-            rows(tensors, dims, scratch.get(), task * rows_per_task,
-                 std::min((task + 1) * rows_per_task, dims.num_rows()));
-        } catch (std::bad_alloc const&) {  // must not unwind into somebody else's thread pool
-            out_of_memory = true;
+        struct Context {
+            Job& job;
+            Work const& work;
+        } context{*this, work};
+        auto const run = [](void* pointer, size_t i) {
+            auto const& self = *static_cast<Context const*>(pointer);
+            try {
+                self.work(int64_t(i));
+            } catch (std::bad_alloc const&) {
+                self.job.out_of_memory = true;
+            }
+        };
+        parallel_for.run(parallel_for.pool, run, size_t(tasks), &context);
+        if (out_of_memory) {
+            throw std::bad_alloc();
         }
     }
 };
 
 template <typename T, typename L>
-cpu::RowsFunction<T, L> rows_function(Isa isa)
+cpu::Loops<T, L> loops(Isa isa)
 {
 #if defined(FMMP_X86_LOOPS)
     if (isa == Isa::kAvx512) {
-        return cpu::rows_function<Isa::kAvx512, T, L>();
+        return cpu::loops<Isa::kAvx512, T, L>();
     }
     if (isa == Isa::kAvx2) {
-        return cpu::rows_function<Isa::kAvx2, T, L>();
+        return cpu::loops<Isa::kAvx2, T, L>();
     }
 #endif
     static_cast<void>(isa);
-    return cpu::rows_function<Isa::kPortable, T, L>();
+    return cpu::loops<Isa::kPortable, T, L>();
 }
 
 int64_t divide_up(int64_t a, int64_t b)
@@ -146,17 +102,38 @@ void ms_deform_attn_cpu(MsDeformAttnTensors<T, L> const& tensors, MsDeformAttnDi
     if (dims.num_rows() == 0) {
         return;
     }
-    int64_t const rows_per_chunk =
-        std::clamp<int64_t>(kSamplesPerChunk / dims.num_samples(), 1, dims.num_rows());
+    int64_t const rows_per_chunk = cpu::rows_per_chunk(dims, dims.num_rows());
     int64_t const chunks = divide_up(dims.num_rows(), rows_per_chunk);
-    int64_t const chunks_per_task = divide_up(chunks, kMaxTasks);
-    Job<T, L> job{tensors, dims, rows_function<T, L>(isa), rows_per_chunk, chunks_per_task};
-    parallel_for.run(
-        parallel_for.pool, [](void* context, size_t i) { static_cast<Job<T, L>*>(context)->run(int64_t(i)); },
-        size_t(divide_up(chunks, chunks_per_task)), &job);
-    if (job.out_of_memory) {
-        throw std::bad_alloc();
+    int64_t const rows_per_task = rows_per_chunk * divide_up(chunks, kMaxTasks);
+    auto const loop = loops<T, L>(isa).rows;
+    Job().share(parallel_for, divide_up(dims.num_rows(), rows_per_task), [&](int64_t task) {
+        cpu::ScratchMemory const scratch(dims, tensors.spatial_shapes, tensors.level_start_index,
+                                         rows_per_chunk);
+        loop(tensors, dims, scratch.get(), task * rows_per_task,
+             std::min((task + 1) * rows_per_task, dims.num_rows()));
+    });
+}
+
+template <typename T>
+void projected_attn_cpu(ProjectedAttnTensors<T> const& tensors, ProjectedAttnDims const& dims,
+                        ParallelFor const& parallel_for, Isa isa)
+{
+    MsDeformAttnDims const& d = dims.sampling;
+    if (d.num_rows() == 0) {
+        return;
     }
+    int64_t const rows_per_chunk = cpu::rows_per_chunk(d, d.num_queries);
+    size_t const sampled = size_t(rows_per_chunk * d.head_dim),
+                 projection = size_t(d.head_dim * dims.output_dim);
+    auto const loop = loops<T, float>(isa).head;
+    Job().share(parallel_for, d.batch * d.num_heads, [&](int64_t task) {
+        cpu::ScratchMemory const sampling(d, tensors.spatial_shapes, tensors.level_start_index,
+                                          rows_per_chunk);
+        std::unique_ptr<float[]> const floats(new float[sampled + size_t(rows_per_chunk) + projection]);
+        loop(tensors, dims,
+             {sampling.get(), floats.get(), floats.get() + sampled, floats.get() + sampled + rows_per_chunk},
+             task / d.num_heads, task % d.num_heads);
+    });
 }
 
 template void ms_deform_attn_cpu(MsDeformAttnTensors<float, float> const&, MsDeformAttnDims const&,
@@ -166,6 +143,13 @@ template void ms_deform_attn_cpu(MsDeformAttnTensors<Half, float> const&, MsDefo
 template void ms_deform_attn_cpu(MsDeformAttnTensors<Half, Half> const&, MsDeformAttnDims const&,
                                  ParallelFor const&, Isa);
 template void ms_deform_attn_cpu(MsDeformAttnTensors<BFloat16, float> const&, MsDeformAttnDims const&,
+                                 ParallelFor const&, Isa);
+
+template void projected_attn_cpu(ProjectedAttnTensors<float> const&, ProjectedAttnDims const&,
+                                 ParallelFor const&, Isa);
+template void projected_attn_cpu(ProjectedAttnTensors<Half> const&, ProjectedAttnDims const&,
+                                 ParallelFor const&, Isa);
+template void projected_attn_cpu(ProjectedAttnTensors<BFloat16> const&, ProjectedAttnDims const&,
                                  ParallelFor const&, Isa);
 
 }  // namespace fmmp

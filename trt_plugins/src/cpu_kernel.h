@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
-#include "fmmp/ms_deform_attn_cpu.h"
+#include "fmmp/projected_attn_cpu.h"
 
-/// What passes between cpu_dispatch.cpp and the loop of one instruction set. Nothing in here may be compiled
+/// What passes between the dispatchers and the loops of one instruction set. Nothing in here may be compiled
 /// out of line: the loops are built with other compiler flags than the code that calls them.
 namespace fmmp::cpu {
 
@@ -22,21 +22,32 @@ struct Scratch {
     float* weights;
     int32_t* cell[4];  // of the whole map, no longer of the level
     float* tap_weight[4];
-    // the taps that count, row after row: where the cell lies in
-    // value, and how much of it is read
+    // the taps that count, row after row: where the cell lies in value, and how much of it is read
     int64_t* list_offset;
     float* list_weight;
     int64_t* row_end;  // one entry per row of a chunk: past its last tap
 };
 
-/// Work out rows [begin, end) of the output.
-template <typename T, typename L>
-using RowsFunction = void (*)(MsDeformAttnTensors<T, L> const& tensors, MsDeformAttnDims const& dims,
-                              Scratch const& scratch, int64_t begin, int64_t end);
+/// Working memory of one task of projected attention.
+struct ProjectedScratch {
+    Scratch sampling;
+    float* sampled;     // [rows_per_chunk, C]
+    float* coverage;    // [rows_per_chunk]
+    float* projection;  // [C, D], unless it is stored as float already
+};
 
-/// The loop compiled for one instruction set, or null where this build has none. Name is empty: an overload
-/// tag.
+/// The loops compiled for one instruction set, value stored as T.
+template <typename T, typename L>
+struct Loops {
+    /// Rows [begin, end) of the output.
+    void (*rows)(MsDeformAttnTensors<T, L> const& tensors, MsDeformAttnDims const& dims,
+                 Scratch const& scratch, int64_t begin, int64_t end);
+    /// All queries of one head of one batch item.
+    void (*head)(ProjectedAttnTensors<T> const& tensors, ProjectedAttnDims const& dims,
+                 ProjectedScratch const& scratch, int64_t b, int64_t m);
+};
+
 template <Isa isa, typename T, typename L>
-RowsFunction<T, L> rows_function();
+Loops<T, L> loops();
 
 }  // namespace fmmp::cpu

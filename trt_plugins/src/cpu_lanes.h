@@ -22,6 +22,7 @@ namespace {
 struct Lanes {
     static constexpr int kCount = 16;
     static constexpr int kRegisters = 16;  // that one block of channels may hold
+    static constexpr int kTileRows = 12;   // of a tile of two registers of columns
     __m512 v;
 
     static FMMP_INLINE Lanes fill(float x) { return {_mm512_set1_ps(x)}; }
@@ -49,6 +50,7 @@ struct Lanes {
 struct Lanes {
     static constexpr int kCount = 8;
     static constexpr int kRegisters = 8;
+    static constexpr int kTileRows = 6;
     __m256 v;
 
     static FMMP_INLINE Lanes fill(float x) { return {_mm256_set1_ps(x)}; }
@@ -76,6 +78,7 @@ struct Lanes {
 struct Lanes {  // four floats: SSE2 or NEON, as the compiler has it
     static constexpr int kCount = 4;
     static constexpr int kRegisters = 8;
+    static constexpr int kTileRows = 6;
     typedef float Register __attribute__((vector_size(16)));
     typedef int32_t Bits __attribute__((vector_size(16)));
     typedef uint16_t Stored __attribute__((vector_size(8)));

@@ -41,10 +41,17 @@ inline bool countable(TensorShape const& shape)
     return true;
 }
 
+/// What messages call the tensor of places and that of weights.
+struct SamplingNames {
+    char const* locations = "sampling_locations";
+    char const* weights = "attention_weights";
+};
+
 /// Read the sizes of one call out of its five tensor shapes, all of them known (no -1), into `dims`.
 inline std::string read_dims(ValueForm form, TensorShape const& value, TensorShape const& spatial_shapes,
                              TensorShape const& level_start_index, TensorShape const& sampling_locations,
-                             TensorShape const& attention_weights, MsDeformAttnDims& dims)
+                             TensorShape const& attention_weights, MsDeformAttnDims& dims,
+                             SamplingNames const& names = {})
 {
     bool const shared = form == ValueForm::kShared;
     auto const expected = [](char const* name, std::string const& what, TensorShape const& found) {
@@ -55,14 +62,13 @@ inline std::string read_dims(ValueForm form, TensorShape const& value, TensorSha
                         value);
     }
     if (sampling_locations.size() != 6) {
-        return expected("sampling_locations", "[batch, queries, heads, levels, points, 2]",
-                        sampling_locations);
+        return expected(names.locations, "[batch, queries, heads, levels, points, 2]", sampling_locations);
     }
     struct Named {
         char const* name;
         TensorShape const& shape;
     };
-    for (Named const& tensor : {Named{"value", value}, Named{"sampling_locations", sampling_locations}}) {
+    for (Named const& tensor : {Named{"value", value}, Named{names.locations, sampling_locations}}) {
         for (int64_t size : tensor.shape) {
             if (size < 0) {
                 return expected(tensor.name, "of known sizes", tensor.shape);
@@ -74,7 +80,7 @@ inline std::string read_dims(ValueForm form, TensorShape const& value, TensorSha
                              at[3],    at[4]};
     if (at[0] != d.batch || at[5] != 2 || d.num_heads < 1 || d.num_levels < 1 || d.num_points < 1 ||
         (!shared && d.num_heads != d.num_value_heads)) {
-        return expected("sampling_locations",
+        return expected(names.locations,
                         "[" + std::to_string(d.batch) + ", queries, " +
                             (shared ? "heads >= 1" : std::to_string(d.num_value_heads)) +
                             ", levels >= 1, points >= 1, 2] to go with value " + to_text(value),
@@ -88,7 +94,7 @@ inline std::string read_dims(ValueForm form, TensorShape const& value, TensorSha
     }
     TensorShape const weights{d.batch, d.num_queries, d.num_heads, d.num_levels, d.num_points};
     if (attention_weights != weights) {
-        return expected("attention_weights", to_text(weights) + " to go with sampling_locations",
+        return expected(names.weights, to_text(weights) + " to go with " + names.locations,
                         attention_weights);
     }
     if (spatial_shapes != TensorShape{d.num_levels, 2}) {
@@ -98,8 +104,7 @@ inline std::string read_dims(ValueForm form, TensorShape const& value, TensorSha
         return expected("level_start_index", to_text({d.num_levels}), level_start_index);
     }
     TensorShape const output{d.batch, d.num_queries, d.num_heads, d.head_dim};
-    for (Named const& tensor :
-         {Named{"value", value}, Named{"sampling_locations", at}, Named{"output", output}}) {
+    for (Named const& tensor : {Named{"value", value}, Named{names.locations, at}, Named{"output", output}}) {
         if (!countable(tensor.shape)) {
             return expected(tensor.name, "of fewer than 2^60 elements", tensor.shape);
         }

@@ -38,7 +38,8 @@ struct ParallelFor {
 ParallelFor single_thread();
 
 /// Run the operator on checked sizes (check.h) and buffers. Throws std::bad_alloc when there is no room for
-/// the scratch memory, which is 64 bytes a sample of at most 256 samples, or of one row where that has more.
+/// the scratch memory, which is 104 bytes a sample for at most 288 samples, or for one row where that has
+/// more.
 template <typename T, typename L>
 void ms_deform_attn_cpu(MsDeformAttnTensors<T, L> const& tensors, MsDeformAttnDims const& dims,
                         ParallelFor const& parallel_for = single_thread(), Isa isa = best_isa());

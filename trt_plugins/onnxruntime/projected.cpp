@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// ProjectedDeformableAttention.
+#include "fmmp/check_projected.h"
+#include "op.h"
+
+namespace fmmp::ort {
+namespace {
+
+enum : size_t {
+    kValue,
+    kSpatialShapes,
+    kLevelStartIndex,
+    kReferencePoints,
+    kSamplingOffsets,
+    kAttentionLogits,
+    kProjection,
+    kProjectionBias,
+};
+
+template <typename T>
+void run(Call const& call, ProjectedAttnDims const& dims, void* output)
+{
+    ProjectedAttnTensors<T> const tensors{call.data<T>(kValue),
+                                          call.data<int32_t>(kSpatialShapes),
+                                          call.data<int32_t>(kLevelStartIndex),
+                                          call.data<float>(kReferencePoints),
+                                          call.data<float>(kSamplingOffsets),
+                                          call.data<float>(kAttentionLogits),
+                                          call.data<T>(kProjection),
+                                          call.data<T>(kProjectionBias),
+                                          static_cast<T*>(output)};
+    require(check_levels(tensors.spatial_shapes, tensors.level_start_index, dims.sampling));
+    projected_attn_cpu(tensors, dims, call.parallel_for());
+}
+
+void compute(Call const& call)
+{
+    ProjectedAttnDims dims;
+    require(read_projected_dims(call.shape(kValue), call.shape(kSpatialShapes), call.shape(kLevelStartIndex),
+                                call.shape(kReferencePoints), call.shape(kSamplingOffsets),
+                                call.shape(kAttentionLogits), call.shape(kProjection),
+                                call.shape(kProjectionBias), dims));
+    MsDeformAttnDims const& d = dims.sampling;
+    void* const output = call.output(0, {d.batch, d.num_queries, d.num_heads, dims.output_dim});
+    if (call.type(kValue) == kFloat) {
+        run<float>(call, dims, output);
+    } else if (call.type(kValue) == kHalf) {
+        run<Half>(call, dims, output);
+    } else {
+        run<BFloat16>(call, dims, output);
+    }
+}
+
+}  // namespace
+
+Definition projected_deformable_attention()
+{
+    return {"ProjectedDeformableAttention",
+            {{"value", Rule::kValue},
+             {"spatial_shapes", Rule::kInteger},
+             {"level_start_index", Rule::kInteger},
+             {"reference_points", Rule::kFloat32},
+             {"sampling_offsets", Rule::kFloat32},
+             {"attention_logits", Rule::kFloat32},
+             {"projection", Rule::kLikeValue},
+             {"projection_bias", Rule::kLikeValue}},
+            {{{kSamplingOffsets, 0}, {kSamplingOffsets, 1}, {kSamplingOffsets, 2}, {kProjection, 2}}},
+            compute};
+}
+
+}  // namespace fmmp::ort
