@@ -91,11 +91,15 @@ def build_graphs(
     network: Network, *, precision: Precision, shots: int, msda: Msda = "fmmp"
 ) -> dict[str, ir.Model]:
     """The graphs `pair`, `support` and `query` of a network, in memory."""
-    graphs = []
+    traced = []
     for part in parts(network, shots=shots, mean=MEAN, std=STD):
-        log.info("tracing the graph of %s", ", ".join(part.inputs[:1]))
-        graphs.append(onnx_writer.trace(part))
-    support, query = graphs
+        log.info("tracing the graph of %s", part.inputs[0])
+        traced.append(onnx_writer.trace(part))
+    return assemble(*traced, precision=precision, msda=msda)
+
+
+def assemble(support: ir.Model, query: ir.Model, *, precision: Precision, msda: Msda) -> dict[str, ir.Model]:
+    """Two traced halves -> the three graphs, ready to be written; the halves are changed."""
     if precision == "fp16":
         half_value = msda != "nvidia"
         half_state = to_half(support, half_value=half_value)

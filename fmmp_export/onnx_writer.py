@@ -137,6 +137,7 @@ def finish(model: ir.Model, name: str, operator: OperatorName | None) -> None:
         operator: what the deformable attention is called; None writes it in standard operators.
     """
     model.graph.name = name
+    _name_weights(model.graph)
     for number, node in enumerate(model.graph):
         node.name = f"{scope(node)}/{node.op_type}_{number}".removeprefix("/")
         if operator and node.op_type == FMMP.op_type:
@@ -154,6 +155,16 @@ def finish(model: ir.Model, name: str, operator: OperatorName | None) -> None:
     model.producer_name, model.producer_version, model.doc_string = "fmmp-export", None, None
     common.ClearMetadataAndDocStringPass()(model)
     common.RemoveUnusedOpsetsPass()(model)
+
+
+def _name_weights(graph: ir.Graph) -> None:
+    """Call weights as the checkpoint does, where no other value of the graph is called so."""
+    taken = {value.name for node in graph for value in node.outputs} | set(graph.initializers)
+    for value in list(graph.initializers.values()):
+        plain = str(value.name).removeprefix("support/").removeprefix("query/").removeprefix("network.")
+        if plain not in taken:
+            taken.add(plain)
+            value.name = plain
 
 
 def write(models: Mapping[str, ir.Model], folder: Path) -> None:

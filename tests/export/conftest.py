@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import onnx_ir as ir
 import pytest
 import torch
 
-from fmmp_export.export import Export, export_bundle
+from fmmp_export import export as export_module
+from fmmp_export import onnx_writer
+from fmmp_export.export import Export, assemble, export_bundle
+from fmmp_export.graphs import Part
 from fmmp_train.checkpoint import save_model
 from fmmp_train.model import ModelConfig, Network
 
@@ -47,13 +52,49 @@ def checkpoint(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return path
 
 
-@pytest.fixture(scope="session")
-def float_export(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
-    return export_bundle(checkpoint, tmp_path_factory.mktemp("float") / "small-fp32", shots=SHOTS)
+class Recorder:
+    """Traces, and keeps a copy of what it traced: a second trace would take seconds."""
+
+    def __init__(self) -> None:
+        self.traced: list[ir.Model] = []
+        self._trace = onnx_writer.trace
+
+    def __call__(self, part: Part) -> ir.Model:
+        model = self._trace(part)
+        self.traced.append(clone(model))
+        return model
+
+
+def clone(model: ir.Model) -> ir.Model:
+    return ir.Model(model.graph.clone(), ir_version=model.ir_version)
 
 
 @pytest.fixture(scope="session")
-def half_export(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
-    return export_bundle(
-        checkpoint, tmp_path_factory.mktemp("half") / "small-fp16", shots=SHOTS, precision="fp16"
-    )
+def recorder() -> Iterator[Recorder]:
+    with pytest.MonkeyPatch.context() as patch:
+        recorder = Recorder()
+        patch.setattr(onnx_writer, "trace", recorder)
+        yield recorder
+
+
+@pytest.fixture(scope="session")
+def float_export(recorder: Recorder, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
+    made = export_bundle(checkpoint, tmp_path_factory.mktemp("float") / "small-fp32", shots=SHOTS)
+    assert len(recorder.traced) == 2
+    return made
+
+
+@pytest.fixture(scope="session")
+def traced(recorder: Recorder, float_export: Export) -> list[ir.Model]:
+    """The support and the query half; clone before changing."""
+    assert float_export
+    return recorder.traced
+
+
+@pytest.fixture(scope="session")
+def half_export(traced: list[ir.Model], checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
+    models = assemble(*map(clone, traced), precision="fp16", msda="fmmp")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export_module, "build_graphs", lambda *_, **__: models)
+        out = tmp_path_factory.mktemp("half") / "small-fp16"
+        return export_bundle(checkpoint, out, shots=SHOTS, precision="fp16")

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a bundle gives what its network gives, and what happens where it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime as ort
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from fmmp_export import export as export_module
+from fmmp_export import onnx_writer
+from fmmp_export.examples import PER_PHOTOGRAPH, draw_examples
+from fmmp_export.export import Export, Precision, assemble, export_bundle, with_keypoints
+from fmmp_export.operator_function import NVIDIA, Msda, OperatorName
+from fmmp_export.verify import BACKEND, ParityError
+from fmmp_runtime import PoseEstimator, Support
+from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
+from fmmp_runtime.bundle import Bundle
+from fmmp_runtime.operators import FOLDER_VARIABLE, library
+from fmmp_train.images import normalize
+from fmmp_train.model import Network
+from tests.export.conftest import CONFIG, SHOTS, clone
+
+Feed = dict[str, NDArray[Any]]
+
+# Two float32 implementations of the full network differ by about 1e-5; this one has two layers of three.
+FLOAT_ATOL = 2e-5
+# Half rounds by 2^-11; offsets of some cells make of that less than a pixel of 64.
+HALF_ATOL = 1 / 64
+
+
+def draw_feed(seed: int, visible_share: float = 0.7) -> Feed:
+    """Random inputs of the pair graph."""
+    rng = np.random.default_rng(seed)
+    size, count = CONFIG.image_size, CONFIG.max_keypoints
+    return {
+        "query": rng.integers(0, 256, (1, size, size, 3), np.uint8),
+        "support": rng.integers(0, 256, (1, SHOTS, size, size, 3), np.uint8),
+        "keypoints": rng.uniform(-0.1, 1.1, (1, SHOTS, count, 2)).astype(np.float32),
+        "visible": rng.random((1, SHOTS, count)) < visible_share,
+        "reference_index": rng.integers(0, count, (1, SHOTS, count, CONFIG.num_heads)),
+    }
+
+
+@torch.inference_mode()
+def run_torch(network: Network, feed: Feed) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    tensors = {name: torch.from_numpy(array) for name, array in feed.items()}
+    state = network.support_state(
+        normalize(tensors["support"]), tensors["keypoints"], tensors["visible"], tensors["reference_index"]
+    )
+    located = network.locate(normalize(tensors["query"]), state)
+    return located.points.numpy(), located.score.numpy()
+
+
+def run_cached(backend: OnnxRuntimeBackend, feed: Feed) -> Feed:
+    state = backend.run("support", {name: array for name, array in feed.items() if name != "query"})
+    return backend.run("query", {"query": feed["query"], **state})
+
+
+@pytest.mark.parametrize("kernel", ["compiled", "definition"])
+@pytest.mark.parametrize("seed", range(3))
+def test_float_bundle_gives_what_torch_gives(
+    float_export: Export,
+    network: Network,
+    seed: int,
+    kernel: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    if kernel == "definition":
+        monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    else:
+        try:
+            library("onnxruntime")
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
+    backend = OnnxRuntimeBackend(Bundle.open(float_export.path), threads=1)
+    feed = draw_feed(seed)
+    points, score = run_torch(network, feed)
+    assert np.ptp(points[-1], axis=1).min() > 0.05  # the weights do move points
+    for found in (backend.run("pair", feed), run_cached(backend, feed)):
+        np.testing.assert_allclose(found["points"], points, rtol=0, atol=FLOAT_ATOL)
+        np.testing.assert_allclose(found["score"], score, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_half_bundle_stays_within_a_pixel(half_export: Export, network: Network, seed: int) -> None:
+    backend = OnnxRuntimeBackend(Bundle.open(half_export.path), threads=1)
+    feed = draw_feed(seed)
+    points, _ = run_torch(network, feed)
+    for found in (backend.run("pair", feed), run_cached(backend, feed)):
+        assert found["points"].dtype == np.float32
+        np.testing.assert_allclose(found["points"], points, rtol=0, atol=HALF_ATOL)
+
+
+@pytest.mark.parametrize("made", ["float_export", "half_export"])
+def test_a_support_without_visible_keypoints_gives_numbers(made: str, request: pytest.FixtureRequest) -> None:
+    backend = OnnxRuntimeBackend(Bundle.open(request.getfixturevalue(made).path), threads=1)
+    found = backend.run("pair", draw_feed(0, visible_share=0))
+    assert np.isfinite(found["points"]).all()
+    assert np.isfinite(found["score"]).all()
+
+
+def test_the_runtime_runs_it(float_export: Export) -> None:
+    estimator = PoseEstimator(float_export.path)
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (90, 120, 3), np.uint8)
+    state = estimator.remember([Support(image, [[30, 20], [80, 30], [60, 70]], [[0, 1], [1, 2]])])
+    pose = estimator.locate(image, state)
+    assert pose.keypoints.shape == (3, 2)
+    assert ((pose.score >= 0) & (pose.score <= 1)).all()
+
+
+def test_model_json_says_what_was_measured(float_export: Export, checkpoint: Path) -> None:
+    model = Bundle.open(float_export.path).model
+    assert model.source.file == checkpoint.name
+    assert (model.shots, model.keypoints, model.precision) == (SHOTS, CONFIG.max_keypoints, "fp32")
+    parity = model.parity[BACKEND]
+    assert max(parity["per_layer_max"]) < FLOAT_ATOL
+    assert len(parity["per_layer_max"]) == CONFIG.num_layers
+    assert parity["keypoints"] > 50
+    assert parity["examples"]
+
+
+@pytest.mark.parametrize(
+    ("precision", "msda", "operator"), [("fp16", "nvidia", NVIDIA), ("fp32", "standard", None)]
+)
+def test_other_ways_to_write_the_operator(
+    traced: list[ir.Model],
+    network: Network,
+    precision: Precision,
+    msda: Msda,
+    operator: OperatorName | None,
+    tmp_path: Path,
+) -> None:
+    models = assemble(*map(clone, traced), precision=precision, msda=msda)
+    onnx_writer.write(models, tmp_path)
+    pair = onnx.load(tmp_path / "pair.onnx")
+    called = [node for node in pair.graph.node if node.domain]
+    if operator is None:
+        assert not called
+        assert not pair.functions
+    else:
+        assert {(node.domain, node.op_type) for node in called} == {(operator.domain, operator.op_type)}
+        inferred = onnx.shape_inference.infer_shapes(pair).graph.value_info
+        types = {value.name: value.type.tensor_type.elem_type for value in inferred}
+        assert {types[node.input[0]] for node in called} == {onnx.TensorProto.FLOAT}
+    session = ort.InferenceSession(tmp_path / "pair.onnx", providers=["CPUExecutionProvider"])
+    feed = draw_feed(5)
+    points, _ = run_torch(network, feed)
+    atol = FLOAT_ATOL if precision == "fp32" else HALF_ATOL
+    np.testing.assert_allclose(session.run(["points"], feed)[0], points, rtol=0, atol=atol)
+
+
+def load_graphs(export: Export) -> dict[str, ir.Model]:
+    return {name: ir.load(export.path / f"{name}.onnx") for name in ("pair", "support", "query")}
+
+
+@pytest.mark.parametrize("scale", [-1, float("nan")])
+def test_a_bundle_that_differs_is_refused_and_the_old_one_stays(
+    float_export: Export, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scale: float
+) -> None:
+    models = load_graphs(float_export)
+    for model in models.values():
+        value = model.graph.initializers["pyramid.lateral.0.weight"]
+        assert value.const_value is not None
+        value.const_value = ir.tensor(value.const_value.numpy() * np.float32(scale), name=value.name)
+    out = tmp_path / "bundle"
+    monkeypatch.setattr(export_module, "build_graphs", lambda *_, **__: load_graphs(float_export))
+    export_bundle(checkpoint, out, shots=SHOTS)
+    before = (out / "model.json").read_bytes()
+    monkeypatch.setattr(export_module, "build_graphs", lambda *_, **__: models)
+    with pytest.raises(ParityError, match=r"nothing was written: .* is .*, at most 0\.0001 is allowed"):
+        export_bundle(checkpoint, out, shots=SHOTS)
+    assert (out / "model.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_another_number_of_keypoints_needs_no_other_weights(network: Network) -> None:
+    assert with_keypoints(network, None) is network
+    other = with_keypoints(network, 5)
+    assert other.config.max_keypoints == 5
+    examples, _ = draw_examples(other.config, shots=1, data=None, count=1)
+    assert examples[0].num_keypoints == min(5, PER_PHOTOGRAPH)
+    with torch.inference_mode():
+        points = other(
+            normalize(torch.from_numpy(examples[0].query[None])),
+            normalize(torch.from_numpy(examples[0].support[None])),
+            *(torch.from_numpy(array[None]) for array in (examples[0].support_keypoints,)),
+            torch.from_numpy(examples[0].support_visible[None]),
+            torch.from_numpy(examples[0].reference_index[None]),
+        )
+    assert points.shape == (CONFIG.num_layers, 1, 5, 2)
+
+
+def test_examples_are_the_same_every_time() -> None:
+    first, names = draw_examples(CONFIG, shots=SHOTS, data=None, count=2)
+    again, _ = draw_examples(CONFIG, shots=SHOTS, data=None, count=2)
+    assert names
+    for one, other in zip(first, again, strict=True):
+        for array, same in zip(one, other, strict=True):
+            np.testing.assert_array_equal(array, same)
