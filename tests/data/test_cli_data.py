@@ -39,6 +39,9 @@ def test_synthetic_reads_back(folder: Path, capsys: pytest.CaptureFixture[str]) 
         assert 0 <= x < x + w <= 319 + 1e-9
         assert 0 <= y < y + h <= 319 + 1e-9
         assert len(instance.keypoints_px) == data.categories[instance.category_id].num_keypoints
+    entries = json.loads((folder / "annotations" / "train.json").read_text())["annotations"]
+    hidden = [(x, y) for e in entries for x, y, v in zip(*[iter(e["keypoints"])] * 3, strict=True) if v == 0]
+    assert set(hidden) == {(0, 0)}  # COCO's way; and some are hidden
     assert main(["check", str(folder)]) == 0
     assert "complete" in capsys.readouterr().out
 

@@ -190,7 +190,7 @@ def annotated(tmp_path: Path) -> Dataset:
     (tmp_path / "images").mkdir()
     images, annotations = [], []
     for i in range(3):
-        points = np.array([[40.0, 40.0], [80.0, 45.0], [60.0, 70.0 + 6 * i]]) + 5 * i
+        points = np.array([[40.0, 40.0], [80.0, 40.0], [60.0, 70.0 + 6 * i]]) + 5 * i
         write_image(tmp_path / "images" / f"{i}.png", dots.draw((130, 140), points))
         images.append({"id": i, "file_name": f"{i}.png", "height": 130, "width": 140})
         flat = [v for x, y in points.tolist() for v in (x, y, 2)]
@@ -200,6 +200,12 @@ def annotated(tmp_path: Path) -> Dataset:
     file = tmp_path / "a.json"
     file.write_text(json.dumps({"images": images, "annotations": annotations, "categories": [category]}))
     return read_annotations(file)
+
+
+def height_over_width(view: View) -> float:
+    """Tells the pictures of `annotated` apart, mirrored or not: 0.75, 0.9 and 1.05."""
+    left, right, tail = view.keypoints_px
+    return float((tail[1] - left[1]) / abs(right[0] - left[0]))
 
 
 @pytest.mark.parametrize("shots", [1, 2, 4])
@@ -216,8 +222,8 @@ def test_annotated_pairs_show_their_keypoints(annotated: Dataset, shots: int) ->
             mirrored += int(swapped)
             expected = view.keypoints_px[[1, 0, 2]] if swapped else view.keypoints_px
             np.testing.assert_allclose(found, expected, rtol=0, atol=0.5)
-        query = draw.views[-1].image
-        assert all((support.image != query).any() for support in draw.views[:-1]) or mirrored
+        *supports, query = (height_over_width(view) for view in draw.views)
+        assert all(abs(support - query) > 0.05 for support in supports)  # never the same picture
     assert mirrored > 0
 
 

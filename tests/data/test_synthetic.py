@@ -121,6 +121,8 @@ def test_placement_follows_its_arguments(studio: Figure) -> None:
         return SyntheticCategory(1).render(np.random.default_rng(3), 250, **placement)
 
     plain, small, turned = drawn(), drawn(scale=0.5), drawn(rotation_deg=90)
+    assert plain.keypoints_px[2, 1] < plain.keypoints_px[0, 1]  # a figure's y points up, a picture's down
+    assert plain.keypoints_px[0, 0] < plain.keypoints_px[1, 0]
     assert plain.box[2:].max() == pytest.approx(200, abs=0.1)  # 250 / 1.25
     assert small.box[2:].max() == pytest.approx(100, abs=0.1)
     across = plain.keypoints_px[1] - plain.keypoints_px[0]
