@@ -1,23 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """How fast the operators run in ONNX Runtime on this CPU, against their GridSample decomposition.
 
-The network's own sizes. The graphs take turns, so that whatever else the machine does hits all of them alike;
-a ratio is that of the medians.
+The network's own sizes.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime as ort
-
-from fmmp_runtime.operators import library
+from side_by_side import report, session
 
 LEVELS = [(32, 32), (16, 16), (8, 8)]
 QUERIES, HEADS, HEAD_DIM, DIM, POINTS = 70, 64, 32, 256, 4
@@ -107,18 +102,6 @@ def feed(*, near: bool) -> dict[str, np.ndarray[Any, Any]]:
     }
 
 
-def session(text: str, threads: int) -> ort.InferenceSession:
-    """Open a graph written as text."""
-    options = ort.SessionOptions()
-    options.register_custom_ops_library(str(library("onnxruntime")))
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry(
-        "session.intra_op.allow_spinning", "0"
-    )  # three pools share the cores here
-    model = onnx.parser.parse_model(text)
-    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Print one row per graph."""
     parser = argparse.ArgumentParser(description="Time the operators on the CPU against GridSample.")
@@ -139,20 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             }
             for graph, opened in sessions.items()
         }
-        outputs = [opened.run(None, feeds[graph])[0] for graph, opened in sessions.items()]
-        np.testing.assert_allclose(outputs[1], outputs[0], rtol=0, atol=1e-5)
-        times: dict[str, list[float]] = {graph: [] for graph in sessions}
-        for _ in range(args.rounds):
-            for graph, opened in sessions.items():
-                start = time.perf_counter()
-                opened.run(None, feeds[graph])
-                times[graph].append(time.perf_counter() - start)
-        medians = {graph: float(np.median(taken)) for graph, taken in times.items()}
-        slowest = next(iter(medians.values()))
-        print(f"{name}, {args.threads} thread(s)")
-        for graph, median in medians.items():
-            fast = np.percentile(times[graph], 10)
-            print(f"  {graph:32} {median * 1e3:7.2f} ms (p10 {fast * 1e3:.2f})   {slowest / median:5.1f}x")
+        report(f"{name}, {args.threads} thread(s)", sessions, feeds, args.rounds)
     return 0
 
 
