@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 
 from fmmp_runtime.pose import THRESHOLDS
 from fmmp_train.average import update_average
@@ -125,7 +125,11 @@ class _Run:
     def __init__(
         self, config: TrainConfig, locations: Locations, out: Path, state: RunState | None, device: str | None
     ) -> None:
-        self.accelerator = Accelerator(mixed_precision=config.precision, cpu=device == "cpu")
+        # A match whose loss weights are 0 gets no gradient, which parallel processes must be told.
+        parallel = DistributedDataParallelKwargs(find_unused_parameters=config.model.start == "match")
+        self.accelerator = Accelerator(
+            mixed_precision=config.precision, cpu=device == "cpu", kwargs_handlers=[parallel]
+        )
         self.out, self.locations = out, locations
         if state is None:
             self.network, self.config = create_network(config, locations)
