@@ -167,6 +167,34 @@ TEST(loop_reads_no_cell_of_weight_zero)
     }
 }
 
+/// A NaN that is read must not come out as a number, nor an infinity as a NaN, whatever rounds the result.
+template <typename T>
+static void check_special_values()
+{
+    float const special[] = {NAN, -NAN, INFINITY, -INFINITY};
+    for (NamedIsa isa : usable_isas()) {
+        test::Call<T, float> call({"special", {{1, 1}}, 1, 4, 1, 1, 37, true});
+        for (size_t q = 0; q < 4; ++q) {
+            call.locations[2 * q] = call.locations[2 * q + 1] = 0.5f;
+            call.weights[q] = special[q];
+        }
+        for (size_t c = 0; c < 37; ++c) {
+            call.value[c] = fmmp::Storage<T>::from_float(1.f);
+        }
+        ms_deform_attn_cpu(call.tensors(), call.dims, fmmp::single_thread(), isa.isa);
+        for (size_t i = 0; i < call.output.size(); ++i) {
+            test::expect_near(double(fmmp::to_float(call.output[i])), double(special[i / 37]), 0.0, isa.name);
+        }
+    }
+}
+
+TEST(loop_hands_on_nan_and_infinity)
+{
+    check_special_values<float>();
+    check_special_values<Half>();
+    check_special_values<BFloat16>();
+}
+
 /// The last of 70000 batch items lies more than 2^31 elements into value. The pages that nobody writes cost
 /// no memory.
 TEST(loop_beyond_two_to_the_31_elements)

@@ -90,6 +90,7 @@ inline void sum_block(T const* value, Scratch const& s, int64_t begin, int64_t e
     for (; t < end; ++t) {
         add_tap(sums[0], t);
     }
+#pragma GCC unroll 16  // or the sums go through memory
     for (int r = 0; r < kRegisters; ++r) {
         for (int turn = 1; turn < kTurns; ++turn) {
             sums[0][r] = sums[0][r].plus_product(sums[turn][r], Lanes::fill(1.f));
