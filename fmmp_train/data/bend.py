@@ -75,7 +75,7 @@ def draw_bend(
     angle = np.deg2rad(rotation_deg)
     zoom = side / size * scale
     turn = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    shear = np.eye(2) + strength * rng.normal(0, 0.09, (2, 2))
+    shear = np.eye(2) + strength * rng.normal(0, 0.12, (2, 2))
     middle = np.array([[1, 0, -size / 2], [0, 1, -size / 2], [0, 0, 1]])
     tilt = np.eye(3)
     tilt[2, :2] = strength * rng.normal(0, 0.25, 2).clip(-0.5, 0.5) / size
@@ -85,9 +85,9 @@ def draw_bend(
     lengths = rng.uniform(0.5, 1.6, num_waves) * size  # pixels from crest to crest
     angles = rng.uniform(0, np.pi, num_waves)
     waves = (2 * np.pi / lengths)[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
-    # At most 0.3 of the steepness at which a wave would fold the picture, all waves together.
     heights = strength * rng.normal(0, 1, (num_waves, 2)).clip(-2, 2)
-    heights *= 0.15 / num_waves / np.linalg.norm(waves, axis=1, keepdims=True)
+    # Each wave moves its slopes by about a twentieth: far from folding the picture.
+    heights *= 0.2 / num_waves / np.linalg.norm(waves, axis=1, keepdims=True)
     return Bend(place @ tilt @ middle, waves, rng.uniform(0, 2 * np.pi, num_waves), heights)
 
 

@@ -50,14 +50,13 @@ class TextureBank:
         # Coloured pieces for what lies around an object.
         self.scraps: list[Image] = []
         for _ in range(_NUM_SCRAPS):
-            texture = self.draw_texture(rng)
-            self.scraps.append(self.patch(texture, texture.recoloured(rng, np.ones(3)), rng, *SCRAP))
+            field, table = self.draw_texture(rng).worn(rng, np.ones(3), len(self.fields))
+            self.scraps.append(self.patch(field, table, rng, *SCRAP))
 
-    def patch(self, texture: Texture, lut: Image, rng: np.random.Generator, height: int, width: int) -> Image:
-        """RGB (height, width, 3): a random place of the texture's field, coloured by `lut`."""
+    def patch(self, field: int, table: Image, rng: np.random.Generator, height: int, width: int) -> Image:
+        """RGB (height, width, 3): a random place of a field, coloured by a look-up table."""
         y, x = rng.integers(0, FIELD + _MARGIN - height), rng.integers(0, FIELD + _MARGIN - width)
-        field = self.fields[texture.field][y : y + height, x : x + width]
-        return colourise(field, lut)
+        return colourise(self.fields[field][y : y + height, x : x + width], table)
 
     def draw_texture(
         self, rng: np.random.Generator, colour: Array | None = None, freedom: float = 0.0

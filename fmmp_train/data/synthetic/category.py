@@ -79,8 +79,8 @@ class SyntheticCategory:
         discs = {part.vertices[0]: i for i, part in enumerate(figure.parts) if part.kind == "disc"}
         self._disc_of = [discs.get(vertex, -1) for vertex in figure.keypoints]  # parts
         self._boxed = figure.boxed
-        self._shape_spread = float(rng.uniform(0.04, 0.16))
-        self._pose_spread = float(rng.uniform(0.5, 1.1))
+        self._shape_spread = float(rng.uniform(0.05, 0.2))
+        self._pose_spread = float(rng.uniform(0.6, 1.2))
         self._sway = float(rng.choice([0.0, rng.uniform(0.005, 0.03)]))
         self._labels_hidden = bool(rng.random() < 0.7)  # annotators of most data sets guess hidden points
         self._outlined = bool(rng.random() < 0.08)

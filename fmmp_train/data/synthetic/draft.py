@@ -18,7 +18,7 @@ class Draft:
         self.figure = Figure()
         self.textures: list[Texture] = []
         # How much instances of the category differ in colour: little, some, or wholly.
-        self.freedom = float(rng.choice([0.0, 0.35, 1.0], p=[0.35, 0.35, 0.3]))
+        self.freedom = float(rng.choice([0.0, 0.4, 1.0], p=[0.2, 0.4, 0.4]))
         self.main_colour = natural_colour(rng)
 
     def u(self, low: float, high: float) -> float:

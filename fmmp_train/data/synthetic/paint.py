@@ -64,21 +64,21 @@ class Wardrobe:
         tint: Array,
         contrast: float,
     ) -> None:
-        self._bank, self._textures, self._rng = bank, textures, rng
-        self._luts = [texture.recoloured(rng, tint) for texture in textures]
+        self._bank, self._rng = bank, rng
+        self._worn = [texture.worn(rng, tint, len(bank.fields)) for texture in textures]
         self._tenths = int(np.clip(contrast * 10, 0, 9))
         self._made: dict[tuple[int, str], Image] = {}
 
     def colour(self, texture: int) -> Array:
         """One RGB colour of a texture, for lines."""
-        return np.asarray(self._luts[texture][100], np.float64)
+        return np.asarray(self._worn[texture][1][100], np.float64)
 
     def patch(self, texture: int, kind: str) -> Image:
         """The patch of a texture for a part of this kind; a "cushion" is a plate that bulges."""
         key = (texture, kind)
         if key not in self._made:
             height, width = _PATCHES.get(kind, PLATE_PATCH)
-            patch = self._bank.patch(self._textures[texture], self._luts[texture], self._rng, height, width)
+            patch = self._bank.patch(*self._worn[texture], self._rng, height, width)
             if kind in ("limb", "blob", "cushion"):
                 patch = np.asarray(
                     cv2.multiply(patch, _shading(kind, self._tenths), scale=1 / _NEUTRAL), np.uint8

@@ -14,6 +14,7 @@ Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 FIELD = 256  # pixels a side; fields tile
+_OTHER_FIELD_CHANCE = 0.5  # of an instance that differs in colour, to differ in pattern too
 NUM_MATERIALS = 14  # fields, the first ones, without any pattern
 
 # Colours that things have, as (mean RGB, spread): fur, skin, cloth, paint, leaves, metal, plastic.
@@ -165,9 +166,17 @@ class Texture:
     sharpness: float
     freedom: float  # 0: the same colours in every instance; 1: drawn anew
 
-    def recoloured(self, rng: np.random.Generator, tint: Array) -> Image:
-        """Look-up table (256, 3) of one instance; `tint` (3,) is a gain that all its parts share."""
-        colours = self.colours
+    def worn(self, rng: np.random.Generator, tint: Array, num_fields: int) -> tuple[int, Image]:
+        """What one instance shows of it: a field and a look-up table (256, 3).
+
+        Args:
+            rng: the only source of randomness.
+            tint: (3,) gain that all parts of the instance share.
+            num_fields: how many there are to choose another one from; what has no pattern gets none.
+        """
+        colours, field = self.colours, self.field
         if self.freedom > 0 and rng.random() < self.freedom:
             colours = colours + (natural_colour(rng) - colours.mean(0)) * rng.uniform(0.6, 1)
-        return ramp(np.clip(colours * tint + rng.normal(0, 7, 3), 2, 253), self.sharpness)
+            if rng.random() < _OTHER_FIELD_CHANCE:
+                field = int(rng.integers(NUM_MATERIALS if field < NUM_MATERIALS else num_fields))
+        return field, ramp(np.clip(colours * tint + rng.normal(0, 9, 3), 2, 253), self.sharpness)
