@@ -39,6 +39,8 @@ def test_normalisation_against_its_definition() -> None:
 def test_network_answers_in_image_pixels_whatever_the_batch(pairs: list[Pair]) -> None:
     torch.manual_seed(0)
     network = Network(tiny().model).train()
+    for head in network.point_heads.parameters():  # its last layer starts at 0: all layers would agree
+        torch.nn.init.normal_(head, std=0.1)
     predict = network_predictor(network)
     together = predict(pairs)
     config = network.config
@@ -83,12 +85,7 @@ def test_bundle_gets_what_the_annotations_say(pairs: list[Pair]) -> None:
     estimator = Recorder()
     answers = bundle_predictor(estimator)(pairs)  # type: ignore[arg-type]
     assert [answer.keypoints_px[0, 0] for answer in answers] == list(range(1, len(pairs) + 1))
-    np.testing.assert_array_equal(
-        np.asarray(estimator.supports[0][0].keypoints)[0], (0, 160)
-    )  # on the border
-    for pair, supports, (frame, box) in zip(
-        pairs[1:], estimator.supports[1:], estimator.frames[1:], strict=True
-    ):
+    for pair, supports, (frame, box) in zip(pairs, estimator.supports, estimator.frames, strict=True):
         np.testing.assert_array_equal(frame, read_image(pair.query.image))
         np.testing.assert_array_equal(box, pair.query.box_xywh)
         for given, instance in zip(supports, pair.supports, strict=True):
