@@ -23,6 +23,7 @@ from fmmp_train.model.deform_attn import ms_deform_attn
 ROUNDS = 4  # look-ups; the expectation is revised between them
 MIN_VARIANCE = 1e-3  # (fraction of the crop)^2: a belief narrower than a cell is not surer
 LEVEL_WEIGHTS = (1.0, 1.2, 0.5)  # of strides 8, 16, 32 in a descriptor; the coarsest knows what, not where
+LEARNED_LENGTH = 0.5  # of the learned part of a descriptor, whose plain part has length 1
 TINY = 1e-6  # keeps a support without any present point from dividing 0 by 0
 CUE_TIGHTNESS = (
     100.0,
@@ -52,14 +53,14 @@ class Found(NamedTuple):
 class Descriptor(nn.Module):
     """Backbone maps -> one vector for each cell of stride 8: the levels as they come, and a learned rest.
 
-    The levels are normalised and weighted, together of unit length; the learned part starts at 0.
+    The levels are normalised and weighted, together of unit length; beside them the learned part is short. It
+    starts as a random view of the same, since a similarity of two parts that are 0 has no slope.
     """
 
     def __init__(self, channels: Sequence[int], learned: int) -> None:
         super().__init__()
+        self.spread = sum(channels) ** 0.5  # turns a unit vector into channels of unit variance
         self.learn = nn.Sequential(nn.Linear(sum(channels), learned), nn.GELU(), nn.Linear(learned, learned))
-        for parameter in self.learn[-1].parameters():
-            nn.init.zeros_(parameter)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Maps (B, C_l, H_l, W_l), fine to coarse -> (B, H, W, C) of the finest."""
@@ -71,7 +72,8 @@ class Descriptor(nn.Module):
             )
             levels.append(F.normalize(level, dim=1) * (weight / math.hypot(*LEVEL_WEIGHTS)))
         plain = torch.cat(levels, dim=1).permute(0, 2, 3, 1)
-        return torch.cat((plain, self.learn(plain)), dim=-1)
+        learned = F.normalize(self.learn(plain * self.spread), dim=-1)
+        return torch.cat((plain, LEARNED_LENGTH * learned), dim=-1)
 
 
 class Match(nn.Module):
