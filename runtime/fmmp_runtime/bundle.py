@@ -6,10 +6,12 @@ The exporter fills these classes and writes them; the runtime reads them and ref
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from fmmp_runtime import engines
+from fmmp_runtime.engines import EngineKey, EngineSpec
 from fmmp_runtime.files import sha256, write_atomically
 
 FORMAT = 1
@@ -84,8 +86,9 @@ class Model:
     score: ScoreSpec
     source: SourceSpec
     versions: dict[str, str]  # of what made it
-    files: dict[str, str]  # name -> SHA-256, of every file but model.json
+    files: dict[str, str]  # name -> SHA-256, of every file but model.json and the engines
     parity: dict[str, dict[str, Any]]  # backend -> errors against torch, in pixels
+    engines: list[EngineSpec] = field(default_factory=list)  # may be added later
 
     @property
     def heads(self) -> int:
@@ -149,6 +152,19 @@ class Bundle:
         """Path of the ONNX file of the graph "pair", "support" or "query"."""
         return self.path / self.model.graphs[name].file
 
+    def engine(self, key: EngineKey) -> Path:
+        """Path of the engine for `key`, whose hash is checked now: nothing else needs it to be whole.
+
+        Raises:
+            EngineError: none fits, and why; or it is damaged.
+        """
+        return engines.pick(self.path, self.model.engines, key, self.built_from(key.graph))
+
+    def built_from(self, graph: str) -> dict[str, str]:
+        """Files that the engine of a graph comes from, and their SHA-256."""
+        others = {spec.file for name, spec in self.model.graphs.items() if name != graph}
+        return {file: digest for file, digest in self.model.files.items() if file not in others}
+
 
 def _check(model: Model) -> None:
     missing = [name for name in GRAPHS if name not in model.graphs]
@@ -157,7 +173,7 @@ def _check(model: Model) -> None:
     for graph in model.graphs.values():
         if graph.file not in model.files:
             raise BundleError(f"{graph.file} is a graph, but files gives no hash of it")
-    for name in model.files:
+    for name in (*model.files, *(engine.file for engine in model.engines)):
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
             raise BundleError(f"files may only name files of the bundle, got {name!r}")
     for key in ("keypoints", "shots", "batch", "image_size"):
@@ -179,16 +195,16 @@ def _check_hashes(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def _parse(kind: type[T], content: Mapping[str, Any], where: str) -> T:
-    """A dataclass from JSON, strictly: every field, no other key, the right types."""
+    """A dataclass from JSON, strictly: every field without a default, no other key, the right types."""
     hints = get_type_hints(kind)
     known = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # kind is a dataclass
     for key in content:
         if key not in hints:
             raise BundleError(f"unknown key {where + key!r}; known keys are {', '.join(known)}")
-    for key in known:
-        if key not in content:
-            raise BundleError(f"no key {where + key!r}")
-    return kind(**{key: _value(hints[key], content[key], where + key) for key in known})
+    for each in fields(kind):  # type: ignore[arg-type]  # likewise
+        if each.name not in content and each.default_factory is MISSING:
+            raise BundleError(f"no key {where + each.name!r}")
+    return kind(**{key: _value(hints[key], content[key], where + key) for key in known if key in content})
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401  # JSON

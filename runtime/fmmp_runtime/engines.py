@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Engines of TensorRT and TensorRT-RTX in a bundle: which one fits here, or why none does.
+
+An engine fits the version that built it, the kind of GPU it was built for, and the operator library that it
+was built with. Any other is refused, never tried.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fmmp_runtime.files import sha256
+
+FOLDER = "engines"
+TITLES = {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT-RTX"}
+HASH_LENGTH = 12  # hexadecimal digits of the operator library's SHA-256 in a file name
+
+
+class EngineError(ValueError):
+    """No engine of the bundle fits, or the one that does is damaged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineKey:
+    """What an engine is for."""
+
+    graph: str  # "pair", "support" or "query"
+    backend: str  # "tensorrt" or "tensorrt-rtx"
+    version: str  # of TensorRT
+    arch: str  # of the GPU: "sm86"
+    plugin: str  # SHA-256 of the operator library; empty where the graph needs none
+
+    @property
+    def file(self) -> str:
+        """Name in the bundle."""
+        plugin = self.plugin[:HASH_LENGTH] or "noplugin"
+        return f"{FOLDER}/{self.graph}-{self.version}-{self.arch}-{plugin}.engine"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSpec(EngineKey):
+    """An engine of a bundle, as its model.json lists it."""
+
+    sha256: str  # of the engine
+    built_from: dict[str, str]  # files of the graph and its weights -> their SHA-256 then
+    plugin_inside: bool  # the engine carries the operator library: nothing else has to be loaded
+
+    @property
+    def key(self) -> EngineKey:
+        """What it is for."""
+        return EngineKey(
+            graph=self.graph,
+            backend=self.backend,
+            version=self.version,
+            arch=self.arch,
+            plugin=self.plugin,
+        )
+
+
+def pick(folder: Path, engines: Sequence[EngineSpec], key: EngineKey, built_from: Mapping[str, str]) -> Path:
+    """Find the engine for `key` and check its content.
+
+    Args:
+        folder: of the bundle.
+        engines: of its model.json.
+        key: what is wanted. An engine that needs no operator library goes with any.
+        built_from: the graph's files, as the bundle has them now.
+
+    Raises:
+        EngineError: says what the nearest engine differs in, or that the file is damaged, and what to do.
+    """
+    mend = f"`fmmp-export --bundle {folder} --backend {key.backend} --arch {key.arch}` builds it"
+    wanted = f"{key.graph} on {key.arch} with {TITLES[key.backend]} {key.version}"
+    same = [engine for engine in engines if (engine.graph, engine.backend) == (key.graph, key.backend)]
+    if not same:
+        raise EngineError(f"{folder} has no engine for {wanted}: {mend}")
+    engine = min(same, key=lambda candidate: len(differences(candidate, key, built_from)))
+    if found := differences(engine, key, built_from):
+        raise EngineError(
+            f"{folder} has no engine for {wanted}; {engine.file} was built {', '.join(found)}: {mend}"
+        )
+    if problem := damage(folder, engine):
+        raise EngineError(f"{problem}: {mend}")
+    return folder / engine.file
+
+
+def differences(engine: EngineSpec, key: EngineKey, built_from: Mapping[str, str]) -> list[str]:
+    """Why an engine is not the one that is wanted, each reason to follow "was built"."""
+    found = []
+    if engine.arch != key.arch:
+        found.append(f"for {engine.arch}")
+    if engine.version != key.version:
+        found.append(f"with {TITLES[engine.backend]} {engine.version}")
+    if engine.plugin not in ("", key.plugin):
+        found.append(
+            f"with another operator library ({engine.plugin[:HASH_LENGTH]}, "
+            f"here is {key.plugin[:HASH_LENGTH] or 'none'})"
+        )
+    if changed := sorted({*engine.built_from.items()} ^ {*built_from.items()}):
+        found.append(f"from another {changed[0][0]}")
+    return found
+
+
+def damage(folder: Path, engine: EngineSpec) -> str | None:
+    """What is wrong with the file of an engine, if anything."""
+    file = folder / engine.file
+    if not file.is_file():
+        return f"{file} is missing"
+    found = sha256(file)
+    if found != engine.sha256:
+        return f"{file} has changed since it was built (SHA-256 {found[:12]}, expected {engine.sha256[:12]})"
+    return None
