@@ -19,6 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Protocol,
         compare,
     )
+    from fmmp_train.progress import show_evaluation
     from fmmp_train.tables import print_tables, write_json
 
     try:
@@ -34,16 +35,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     try:
-        reports = compare(
-            args.model,
-            args.data,
-            args.split,
-            protocol,
-            baselines=args.baselines,
-            device=args.device,
-            backend=args.backend,
-            max_keypoints=args.keypoints,
-        )
+        with show_evaluation() as tell:
+            reports = compare(
+                args.model,
+                args.data,
+                args.split,
+                protocol,
+                baselines=args.baselines,
+                device=args.device,
+                backend=args.backend,
+                max_keypoints=args.keypoints,
+                tell=tell,
+            )
         if args.json is not None:
             write_json(args.json, reports, protocol)
     except (OSError, ValueError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 config, locations = _recipe(args), _locations(args)
                 outcome = start(config, locations, out, device=device, workers=args.workers, tell=tell)
     except (OSError, ValueError) as error:
-        parser.exit(1, f"fmmp-train: {str(error).strip().splitlines()[-1]}\n")
+        parser.exit(1, f"fmmp-train: {_message(error)}\n")
     if not outcome.is_finished:
         done = f"stopped after step {outcome.step} of {outcome.steps}, nothing is lost"
         parser.exit(1, f"fmmp-train: {done}: go on with fmmp-train --resume {out}\n")
@@ -49,6 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if (out / BEST_FILE).exists():
         print(f"{out / BEST_FILE}: best mPCK on validation")
     return 0
+
+
+def _message(error: Exception) -> str:
+    """One line; of an error in a worker process, which comes as its traceback, the last without the class."""
+    line = str(error).strip().splitlines()[-1]
+    return re.sub(r"^[\w.]+Error: ", "", line) if str(error).startswith("Caught ") else line
 
 
 def _recipe(args: argparse.Namespace) -> TrainConfig:

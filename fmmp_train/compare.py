@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -62,6 +63,7 @@ def compare(
     device: str = "cpu",
     backend: str = "auto",
     max_keypoints: int = 70,
+    tell: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, Report]:
     """Evaluate on a split of a data folder.
 
@@ -74,6 +76,7 @@ def compare(
         device: of a checkpoint.
         backend: of a bundle.
         max_keypoints: K of a released checkpoint, which doesn't say it.
+        tell: called with the method, the pairs done and all pairs.
 
     Returns:
         Report by method.
@@ -91,4 +94,8 @@ def compare(
         methods["copy the support"] = on_crops(copy_support)
         methods |= {name: on_crops(method.locate) for name, method in nearest_neighbours().items()}
     pairs = protocol.draw(read_annotations(find_annotations(data, split)))
-    return {name: evaluate(predict, pairs) for name, predict in methods.items()}
+
+    def tell_of(name: str) -> Callable[[int], None] | None:
+        return None if tell is None else lambda done: tell(name, done, len(pairs))
+
+    return {name: evaluate(predict, pairs, tell=tell_of(name)) for name, predict in methods.items()}

@@ -65,24 +65,31 @@ class Report:
         return self.pck[self.scored].mean(0) if self.scored.any() else np.zeros(len(THRESHOLDS))
 
 
-def evaluate(predict: Predict, pairs: Sequence[Pair], *, batch_size: int = 16) -> Report:
+def evaluate(
+    predict: Predict,
+    pairs: Sequence[Pair],
+    *,
+    batch_size: int = 16,
+    tell: Callable[[int], None] | None = None,
+) -> Report:
     """Ask `predict` for all `pairs` and compare with the annotations.
 
     Args:
         predict: see `on_crops` for methods that work on crops.
         pairs: see `draw_pairs` and `episode_pairs`.
         batch_size: pairs that `predict` gets at once.
+        tell: called with the number of pairs done.
 
     Raises:
         ValueError: no pairs, or an answer of the wrong shape.
     """
     if not pairs:
         raise ValueError("nothing to evaluate: no pairs")
-    answers = [
-        answer
-        for start in range(0, len(pairs), batch_size)
-        for answer in predict(pairs[start : start + batch_size])
-    ]
+    answers: list[Answer] = []
+    for start in range(0, len(pairs), batch_size):
+        answers += predict(pairs[start : start + batch_size])
+        if tell is not None:
+            tell(len(answers))
     table = [_pair_pck(pair, answer) for pair, answer in zip(pairs, answers, strict=True)]
     return Report(
         categories=tuple((pair.category_id, pair.category) for pair in pairs),

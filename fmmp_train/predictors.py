@@ -76,8 +76,18 @@ def open_predictor(
 
     Raises:
         OSError: it is missing or unreadable.
-        ValueError: it is neither.
+        ValueError: it is neither, or there is no such device or backend.
     """
     if model.is_dir():
         return bundle_predictor(PoseEstimator(model, backend=backend))
-    return network_predictor(load_model(model, max_keypoints=max_keypoints), device=device)
+    return network_predictor(load_model(model, max_keypoints=max_keypoints), device=_device(device))
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"no device is called {name!r}: use cpu or cuda") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device cuda: this PyTorch finds no GPU; use cpu")
+    return device

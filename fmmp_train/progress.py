@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run's progress on the terminal: a bar with the loss, and a line for each validation."""
+"""Progress on the terminal: of a run, with its loss and validations, and of an evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,6 +11,8 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -29,15 +31,7 @@ _LINES = 100  # in a log file, where a bar can't move
 def show_progress() -> Iterator[Tell]:
     """Yield what `train.start` tells its steps to; everything goes to stderr."""
     console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*_columns(), console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("loss", total=None)
         smooth, seen = 0.0, 0
 
@@ -52,6 +46,32 @@ def show_progress() -> Iterator[Tell]:
                 console.print(f"step {told.step} of {told.steps}: loss {smooth:.4f}")
 
         yield tell
+
+
+@contextmanager
+def show_evaluation() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield what `compare.compare` tells its pairs to: bars on stderr, where that is a terminal."""
+    console = Console(stderr=True)
+    with Progress(*_columns(), console=console, disable=not console.is_terminal, transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def tell(method: str, done: int, total: int) -> None:
+            if method not in tasks:
+                tasks[method] = bar.add_task(method, total=total)
+            bar.update(tasks[method], completed=done)
+
+        yield tell
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
 
 
 def pck_line(report: Report) -> str:

@@ -2,6 +2,7 @@
 """`fmmp-train` and `fmmp-eval` as a user meets them."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +139,27 @@ def test_what_is_wrong_with_a_training_command(
         assert error.count("\n") == 1
 
 
+def test_a_worker_says_what_is_wrong_in_one_line(
+    tmp_path: Path, recipe: str, data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(data_folder / "annotations", tmp_path / "annotations")  # without the images
+    (tmp_path / "annotations" / "val.json").unlink()
+    options = [
+        "--data",
+        str(tmp_path),
+        "--set",
+        'mixture={"photographs": 1}',
+        "--workers",
+        "1",
+        "--device",
+        "cpu",
+    ]
+    assert exit_code(["--preset", recipe, "-o", str(tmp_path / "run"), *options]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"fmmp-train: {tmp_path}/annotations/train.json: annotation ")
+    assert error.count("\n") == 1
+
+
 def test_a_damaged_state_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     start(tiny(steps=1), Locations(), tmp_path, device="cpu")
     file = tmp_path / STATE_FILE
@@ -178,6 +200,7 @@ def test_a_state_that_would_run_code_is_refused(tmp_path: Path, capsys: pytest.C
         (["{model}", "--data", "{data}", "--protocol", "mp100"], 1, "ask for fewer queries"),
         (["{data}/annotations/val.json", "--data", "{data}"], 1, "val.json"),
         (["{data}", "--data", "{data}"], 1, "model.json"),
+        (["{model}", "--data", "{data}", "--device", "abacus"], 1, "no device is called 'abacus'"),
         (["{model}", "--data", "{data}", "--json", "{data}/none/x.json"], 1, "none"),
     ],
 )
