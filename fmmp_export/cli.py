@@ -5,40 +5,60 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
-
-NO_ENGINES = (
-    "this version writes ONNX graphs and no {backend} engines: leave out --backend; "
-    "trtexec builds an engine from the bundle's pair.onnx"
-)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     parser = _parser()
     args = parser.parse_args(argv)
-    if args.backend != "onnx":
-        parser.exit(1, f"fmmp-export: {NO_ENGINES.format(backend=args.backend)}\n")
-    precision: Literal["fp32", "fp16"] = "fp16" if args.fp16 else "fp32"
-    out = args.out or Path(f"{args.ckpt.stem}-{precision}")
+    if args.arch and args.backend == "onnx":
+        parser.error("--arch is for engines: say --backend tensorrt or tensorrt-rtx too")
+    if args.bundle and args.backend == "onnx":
+        parser.error("--bundle adds engines: say --backend tensorrt or tensorrt-rtx too")
+    if args.bundle and (args.fp16 or args.keypoints or args.out or args.data):
+        parser.error("--bundle adds engines to what was exported: beside it, only --backend and --arch count")
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("fmmp_export").setLevel(logging.INFO)
-    from fmmp_export.export import export_bundle  # imports torch: after parsing, so that --help is instant
-
     try:
-        made = export_bundle(
-            args.ckpt,
-            out,
-            precision=precision,
-            shots=args.shots,
-            keypoints=args.keypoints,
-            msda=args.msda,
-            data=args.data,
-        )
+        if args.backend == "onnx":
+            _export(args)
+        else:
+            _export_engines(args)
     except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
         parser.exit(1, f"fmmp-export: {error}\n")
+    return 0
+
+
+def _export_engines(args: argparse.Namespace) -> None:
+    from fmmp_export.engine import add_engines, find_builder
+
+    builder = find_builder(args.backend, args.arch)  # first: an export takes minutes, to miss a package none
+    path = args.bundle or _export(args)
+    for made in add_engines(path, builder):
+        print(
+            f"{made.path}: {made.path.stat().st_size / 1e6:.0f} MB, "
+            + ("there already" if made.seconds is None else f"built in {made.seconds:.0f} s")
+        )
+
+
+def _export(args: argparse.Namespace) -> Path:
+    from fmmp_export.export import export_bundle  # imports torch: after parsing, so that --help is instant
+
+    precision: Literal["fp32", "fp16"] = "fp16" if args.fp16 else "fp32"
+    out = args.out or Path(f"{args.ckpt.stem}-{precision}")
+    made = export_bundle(
+        args.ckpt,
+        out,
+        precision=precision,
+        shots=args.shots,
+        keypoints=args.keypoints,
+        msda=args.msda,
+        data=args.data,
+    )
     for backend, parity in made.model.parity.items():
         print(
             f"{made.path}: {made.model.precision}, {made.model.shots} shot(s), K={made.model.keypoints}, "
@@ -46,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"  {backend} against torch: max {parity['max_px']:.2g} px, p99 {parity['p99_px']:.2g} px, "
             f"PCK@0.05 {parity['pck_bundle']:.1f} against {parity['pck_torch']:.1f}"
         )
-    return 0
+    return made.path
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="fmmp-export",
         description="Write a checkpoint as a bundle of static ONNX graphs, after comparing it with torch.",
     )
-    parser.add_argument("--ckpt", type=Path, required=True, help="released .pth, or ours (.safetensors)")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--ckpt", type=Path, help="released .pth, or ours (.safetensors)")
+    source.add_argument("--bundle", type=Path, help="instead: a bundle to add engines to")
     parser.add_argument(
         "--fp16", action="store_true", help="half precision where it is safe (default: float32)"
     )
@@ -63,7 +85,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-o", "--out", type=Path, help="folder to make (default: CKPT-fp32 or CKPT-fp16, here)"
     )
-    parser.add_argument("--backend", default="onnx", help="onnx (default)")
+    parser.add_argument(
+        "--backend",
+        choices=("onnx", "tensorrt", "tensorrt-rtx"),
+        default="onnx",
+        help="onnx (default): no engines; tensorrt: engines for the GPU of this machine; "
+        "tensorrt-rtx: engines for any of its GPUs, built without one",
+    )
+    parser.add_argument(
+        "--arch",
+        type=_arch,
+        nargs="+",
+        default=[],
+        metavar="sm86",
+        help="GPUs to build engines for (default: that of this machine)",
+    )
     parser.add_argument(
         "--msda",
         choices=("fmmp", "nvidia", "standard"),
@@ -74,6 +110,12 @@ def _parser() -> argparse.ArgumentParser:
         "--data", type=Path, help="MP-100-style folder to compare on (default: a few photographs)"
     )
     return parser
+
+
+def _arch(text: str) -> str:
+    if not re.fullmatch(r"sm_?\d{2,3}", text):
+        raise argparse.ArgumentTypeError(f"expected a GPU architecture such as sm86, got {text!r}")
+    return text.replace("_", "")
 
 
 def _positive(text: str) -> int:

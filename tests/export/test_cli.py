@@ -119,10 +119,6 @@ def test_an_interrupted_export_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_engines_are_not_made_yet(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "--backend" in refused(["--ckpt", str(checkpoint), "--backend", "tensorrt"], capsys)
-
-
 def test_data_that_is_not_there(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--ckpt", str(checkpoint), "--out", str(tmp_path / "out"), "--data", str(tmp_path / "no")]
     assert "annotations" in refused(arguments, capsys)

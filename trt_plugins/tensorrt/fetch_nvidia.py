@@ -2,8 +2,8 @@
 """Fetch what building and checking the TensorRT plugin needs, into build/nvidia: no SDK, no GPU.
 
 Each part is a pip package put into a folder of its own: two TensorRT versions share module names, and none of
-them may enter the Python that runs the project. The parts but `headers` are under NVIDIA's licence: they are
-fetched from the package registry for checks on this machine and are never redistributed.
+them may enter the Python that runs the project. The parts but `headers` and `stubs` are under NVIDIA's
+licence: they are fetched from the package registry for checks on this machine and are never redistributed.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ PARTS = {
         "tensorrt-rtx-cu13-libs==1.7.1.116",
         "tensorrt-rtx-cu13-bindings==1.7.1.116",
     ),
+    "stubs": ("tensorrt-stubs==10.13.0.35.1",),  # types of TensorRT's Python API, under the MIT licence
 }
 
 
