@@ -82,7 +82,7 @@ def test_match_loss_against_loops() -> None:
 
 
 def test_the_smooth_miss_counts_as_pck_does() -> None:
-    """Far inside a threshold 0, far outside 1, at it one half; hidden keypoints and the side of the box count."""
+    """At a threshold one half, far outside 1; hidden keypoints and the side of the box count."""
     side = 0.8
     errors = torch.tensor([0.0, 0.1, 10.0, 10.0]) * side  # the second is at one of the four thresholds
     truth = torch.rand(1, 4, 2)
@@ -91,7 +91,8 @@ def test_the_smooth_miss_counts_as_pck_does() -> None:
     at_start = 1 / (1 + np.exp(1 / MISS_WIDTH))  # a keypoint that is right, at any threshold
     ratios = 0.1 / np.array(THRESHOLDS)
     at_second = np.mean(1 / (1 + np.exp(-(ratios - 1) / MISS_WIDTH)))
-    expected = 2 * (at_start + at_second + 1) / 3  # two layers; the root's guard is 1e-4 of the crop: 1e-3 here
+    expected = 2 * (at_start + at_second + 1) / 3  # two layers
     found = miss_loss(points.expand(2, -1, -1, -1), truth, visible, side=side)
+    # the guard of the root is 1e-4 of the crop, which the steep 0.05 turns into 1e-3
     assert float(found) == pytest.approx(expected, abs=2e-3)
     assert float(miss_loss(points[None], truth, torch.zeros(1, 4, dtype=torch.bool), side=side)) == 0

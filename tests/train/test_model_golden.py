@@ -29,8 +29,7 @@ def weights() -> dict[str, Tensor]:
 
 def inputs_of(case: dict[str, np.ndarray]) -> list[Tensor]:
     """Query, support, keypoints, visible and reference index; the query is the last image of a group."""
-    pairs = case["images"].shape[0]
-    images = normalize(torch.from_numpy(case["images"]).flatten(0, 1)).unflatten(0, (pairs, -1))
+    images = normalize(torch.from_numpy(case["images"]))
     points, visible = torch.from_numpy(case["points"]), torch.from_numpy(case["visible"])
     index = torch.from_numpy(case["reference_index"]).long()
     return [images[:, -1], images[:, :-1], points[:, :-1], visible[:, :-1], index[:, :-1]]
@@ -55,7 +54,7 @@ def test_reproduces_the_released_numbers(name: str, weights: dict[str, Tensor]) 
     pairs, images, count = case["points"].shape[:3]
     points, features = run(load_model(weights, max_keypoints=count), case)
     np.testing.assert_allclose(points, case["predictions"], rtol=0, atol=POINTS)
-    first_shot = features["support"].unflatten(0, (pairs, images - 1))[:, 0, :, ::8]
+    first_shot = features["support"].view(pairs, images - 1, count, -1)[:, 0, :, ::8]
     np.testing.assert_allclose(first_shot, case["support_embed_layer0_first_shot"], rtol=0, atol=FEATURES)
     np.testing.assert_allclose(
         features["query"][:, :, ::8], case["query_embed_layer0"], rtol=0, atol=FEATURES
