@@ -30,6 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             _export_engines(args)
     except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
         parser.exit(1, f"fmmp-export: {error}\n")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("fmmp"):
+            raise
+        parser.exit(1, f"fmmp-export: no package {error.name} here: pip install 'fmmp[export]'\n")
     return 0
 
 

@@ -64,12 +64,17 @@ def _name_interface(graph: ir.Graph, part: Part) -> None:
             graph.append(handed_on)
             graph.outputs[index] = handed_on.outputs[0]
     taken = {*part.inputs, *part.outputs}
-    for value in [*(output for node in graph for output in node.outputs), *graph.initializers.values()]:
+    for value in _made(graph):
         if value.name in taken:
             value.name = f"{value.name}_inside"
     named = (*zip(graph.inputs, part.inputs, strict=True), *zip(graph.outputs, part.outputs, strict=True))
     for value, name in named:
         value.name = name
+
+
+def _made(graph: ir.Graph) -> list[ir.Value]:
+    """All values but the inputs."""
+    return [*(value for node in graph for value in node.outputs), *graph.initializers.values()]
 
 
 def simplify(model: ir.Model) -> None:
@@ -106,9 +111,7 @@ def join(support: ir.Model, query: ir.Model) -> ir.Model:
             value.replace_all_uses_with(state[value.name])
     interface = {value.name for value in (*first.inputs, *first.outputs, *second.inputs, *second.outputs)}
     for graph, prefix in ((first, "support"), (second, "query")):
-        for value in [output for node in graph for output in node.outputs] + list(
-            graph.initializers.values()
-        ):
+        for value in _made(graph):
             if value.name not in interface:
                 value.name = f"{prefix}/{value.name}"
     nodes = [*first, *second]

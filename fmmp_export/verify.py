@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -124,6 +125,18 @@ def as_json(parity: Parity) -> dict[str, dict[str, Any]]:
     return {BACKEND: asdict(parity)}
 
 
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """On a shared machine threads that wait in a spin cost torch many times what they give."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@_one_thread()
 @torch.inference_mode()
 def _run_torch(
     network: Network, examples: Sequence[Example]

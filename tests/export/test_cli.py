@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,6 +119,16 @@ def test_an_interrupted_export_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_installation_for_running_alone_says_what_it_lacks() -> None:
+    code = (
+        "import sys; sys.modules['onnx_ir'] = None\n"
+        "from fmmp_export.cli import main; main(['--ckpt', 'some.pth'])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert answer.returncode == 1
+    assert answer.stderr == "fmmp-export: no package onnx_ir here: pip install 'fmmp[export]'\n"
 
 
 def test_data_that_is_not_there(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
