@@ -138,13 +138,15 @@ def demo() -> TrainConfig:
         optimizer=OptimizerConfig(
             name="adamw", lr=1e-3, weight_decay=1e-3, clip=1, rates={"backbone": 0, "match": 0.2}
         ),
-        schedule=ScheduleConfig(kind="cosine", warmup_steps=100),
-        loss=LossConfig(match=0.02, miss=1),
+        schedule=ScheduleConfig(kind="cosine", warmup_steps=50),
+        loss=LossConfig(match=0.05, miss=1),
         batch_size=8,
-        steps=20_000,
+        steps=1500,
         backbone_weights="package",
         backbone_bfloat16=True,
-        average=0.999,
+        average=0.995,
+        eval_every=250,
+        save_every=100,
     )
 
 
