@@ -104,7 +104,7 @@ def run(checkpoint: Path, out: Path) -> None:
     """
     from fmmp_export.export import export_bundle
 
-    print(f"exporting {checkpoint}", flush=True)
+    print(f"exporting {checkpoint.name}", flush=True)
     made = export_bundle(checkpoint, out / "bundle")
     (parity,) = made.model.parity.values()
     print(f"  {made.path}: at most {parity['max_px']:.2g} px from torch; {made.seconds:.0f} s", flush=True)
