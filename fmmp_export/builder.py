@@ -39,6 +39,10 @@ class Builder:
     library: Path  # the operator's
     plugin: str  # its SHA-256
 
+    def takes_float_products(self, arch: str) -> bool:
+        """Whether it multiplies float32 matrices there; TensorRT-RTX 1.7 refuses to on Turing."""
+        return (self.backend, arch) != ("tensorrt-rtx", "sm75")
+
     def build(self, path: Path, graph: EngineGraph, arch: str, engine: Path) -> Answer:
         """Write the engine of a graph.
 
@@ -68,7 +72,7 @@ class Builder:
             answer, said = _ask(self.backend, job)
         if answer is None or answer.errors or not engine.is_file():
             why = "; ".join(answer.errors if answer and answer.errors else _errors(said))
-            raise EngineError(f"{title} builds no engine of {path.name} for {arch}: {_advice(why)}")
+            raise EngineError(f"{title} builds no engine of {path.name} for {arch}: {why}")
         return answer
 
 
@@ -160,9 +164,3 @@ def _errors(said: str) -> list[str]:
     complaints = [line.partition("[E] ")[2] for line in lines if "[TRT] [E]" in line]
     ours = [line for line in lines if line.startswith("fmmp::")]
     return list(dict.fromkeys(complaints + ours)) or lines[-2:]
-
-
-def _advice(why: str) -> str:
-    if "FP32 GEMM is not supported" in why:  # Turing, RTX 1.7
-        return f"that product takes no float32 matrix product on sm75; use --backend tensorrt there ({why})"
-    return why

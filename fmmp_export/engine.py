@@ -59,7 +59,7 @@ def add_engines(path: Path, builder: Builder) -> Iterator[Made]:
     for arch in builder.archs:
         for name in bundle.model.graphs:
             started = time.monotonic()
-            graph = prepare(bundle.graph(name))
+            graph = prepare(bundle.graph(name), float_products=builder.takes_float_products(arch))
             key = EngineKey(
                 graph=name,
                 backend=builder.backend,

@@ -10,6 +10,7 @@ import onnx
 from onnx import numpy_helper
 
 from fmmp_export.operator_function import FMMP
+from fmmp_export.turing import products_as_convolutions
 
 LEVEL_SIZES = "level_sizes"  # the plugin checks them when it is built, and then reads no tensor for them
 
@@ -22,14 +23,20 @@ class EngineGraph:
     plugins: frozenset[str]  # operators that are no standard ONNX
 
 
-def prepare(path: Path) -> EngineGraph:
+def prepare(path: Path, *, float_products: bool = True) -> EngineGraph:
     """Read a graph of a bundle.
 
     The definitions of operators are taken out: up to 10.6 TensorRT prefers them to the plugin, and with them
     gone a plugin that is missing is an error in every version.
+
+    Args:
+        path: of the ONNX file.
+        float_products: False writes float32 matrix products as convolutions.
     """
     model = onnx.load(path, load_external_data=False)
     del model.functions[:]
+    if not float_products:
+        products_as_convolutions(model.graph)
     initializers = {tensor.name: tensor for tensor in model.graph.initializer}
     custom = [node for node in model.graph.node if node.domain not in ("", "ai.onnx")]
     for node in custom:

@@ -67,9 +67,8 @@ def build(job: Job) -> Answer:
         errors = [_words(parser.get_error(index)) for index in range(parser.num_errors)]
         return Answer(version=known.version, archs=known.archs, errors=errors)
     config = builder.create_builder_config()
-    config.clear_flag(
-        trt.BuilderFlag.TF32
-    )  # float32 is there for points: 10 bits would move them as halves do
+    # Float32 is there for the points: 10 bits of mantissa would move them as half precision does.
+    config.clear_flag(trt.BuilderFlag.TF32)
     if job.library:
         config.plugins_to_serialize = [job.library]
     if job.arch:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fmmp_export.engine import EngineError, add_engines, find_builder
+from fmmp_export.engine_graph import prepare
 from fmmp_export.export import Export
 from fmmp_runtime.bundle import Bundle
 from fmmp_runtime.operators import library
@@ -36,17 +37,19 @@ def rtx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("rtx")
-def test_half_precision_bundle_gets_engines(half_export: Export, tmp_path: Path) -> None:
+def test_half_precision_bundle_gets_an_engine(half_export: Export, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(half_export.path, tmp_path / "bundle"))
-    made = list(add_engines(bundle, find_builder("tensorrt-rtx", ["sm86"])))
-    assert [engine.spec.graph for engine in made] == list(half_export.model.graphs)
-    assert all(engine.spec.plugin_inside for engine in made)
-    assert Bundle.open(bundle).engine(made[0].spec.key) == made[0].path
+    made = next(add_engines(bundle, find_builder("tensorrt-rtx", ["sm86"])))
+    assert made.spec.plugin_inside
+    assert Bundle.open(bundle).engine(made.spec.key) == made.path
 
 
 @pytest.mark.usefixtures("rtx")
-def test_float_products_on_turing_are_refused_in_words(float_export: Export, tmp_path: Path) -> None:
-    bundle = Path(shutil.copytree(float_export.path, tmp_path / "bundle"))
-    with pytest.raises(EngineError, match="takes no float32 matrix product on sm75; use --backend tensorrt"):
-        list(add_engines(bundle, find_builder("tensorrt-rtx", ["sm75"])))
-    assert Bundle.open(bundle).model.engines == []
+def test_turing_takes_float_products_as_convolutions(float_export: Export, tmp_path: Path) -> None:
+    builder = find_builder("tensorrt-rtx", ["sm75"])
+    path = float_export.path / "support.onnx"
+    graph = prepare(path, float_products=builder.takes_float_products("sm75"))
+    builder.build(path, graph, "sm75", tmp_path / "engine")
+    assert builder.library.read_bytes() in (tmp_path / "engine").read_bytes()
+    with pytest.raises(EngineError, match=r"for sm75: .*Turing \(SM75\): FP32 GEMM is not supported"):
+        builder.build(path, prepare(path), "sm75", tmp_path / "none")
