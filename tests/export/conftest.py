@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnx_ir as ir
@@ -70,25 +69,25 @@ def clone(model: ir.Model) -> ir.Model:
 
 
 @pytest.fixture(scope="session")
-def recorder() -> Iterator[Recorder]:
+def recorded(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Export, list[ir.Model]]:
+    """An export, and what it traced; only while it ran was anything recorded."""
+    recorder = Recorder()
     with pytest.MonkeyPatch.context() as patch:
-        recorder = Recorder()
         patch.setattr(onnx_writer, "trace", recorder)
-        yield recorder
-
-
-@pytest.fixture(scope="session")
-def float_export(recorder: Recorder, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
-    made = export_bundle(checkpoint, tmp_path_factory.mktemp("float") / "small-fp32", shots=SHOTS)
+        made = export_bundle(checkpoint, tmp_path_factory.mktemp("float") / "small-fp32", shots=SHOTS)
     assert len(recorder.traced) == 2
-    return made
+    return made, recorder.traced
 
 
 @pytest.fixture(scope="session")
-def traced(recorder: Recorder, float_export: Export) -> list[ir.Model]:
+def float_export(recorded: tuple[Export, list[ir.Model]]) -> Export:
+    return recorded[0]
+
+
+@pytest.fixture(scope="session")
+def traced(recorded: tuple[Export, list[ir.Model]]) -> list[ir.Model]:
     """The support and the query half; clone before changing."""
-    assert float_export
-    return recorder.traced
+    return recorded[1]
 
 
 @pytest.fixture(scope="session")
