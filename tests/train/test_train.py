@@ -18,7 +18,7 @@ from fmmp_train.data.dataset import Mixture
 from fmmp_train.inputs import Locations
 from fmmp_train.journal import LOG_FILE, read_journal
 from fmmp_train.model import ModelConfig, Network
-from fmmp_train.presets import LossConfig, MixtureConfig, OptimizerConfig
+from fmmp_train.presets import LossConfig, MixtureConfig, OptimizerConfig, TrainConfig
 from fmmp_train.run_state import STATE_FILE, load_state
 from fmmp_train.train import BEST_FILE, MODEL_FILE, Progress, Tell, resume, start
 from tests.train.recipes import tiny
@@ -42,29 +42,39 @@ def interrupted_at(step: int) -> Tell:
     return tell
 
 
+def real_and_drawn() -> TrainConfig:
+    return tiny(mixture=MixtureConfig(photographs=1, self_pairs=1))
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory, data_folder: Path) -> Path:
+    out = tmp_path_factory.mktemp("whole")
+    start(real_and_drawn(), Locations(data=str(data_folder)), out, device="cpu")
+    return out
+
+
 @pytest.mark.parametrize("killed_at", [1, 3, 5])  # before the first saving, between two, after the last
-def test_resumed_run_is_the_very_same(tmp_path: Path, data_folder: Path, killed_at: int) -> None:
-    locations = Locations(data=str(data_folder))
-    config = tiny(mixture=MixtureConfig(photographs=1, self_pairs=1))
-    start(config, locations, tmp_path / "whole", device="cpu")
-    expected = read_journal(tmp_path / "whole", "train")
+def test_resumed_run_is_the_very_same(
+    tmp_path: Path, data_folder: Path, whole_run: Path, killed_at: int
+) -> None:
+    expected = read_journal(whole_run, "train")
     assert [row["step"] for row in expected] == [1, 2, 3, 4, 5, 6]
 
-    out = tmp_path / "cut"
+    config, locations = real_and_drawn(), Locations(data=str(data_folder))
     with pytest.raises(Killed):
-        start(config, locations, out, device="cpu", tell=interrupted_at(killed_at))
+        start(config, locations, tmp_path, device="cpu", tell=interrupted_at(killed_at))
     if killed_at == 1:  # nothing was saved: it starts again
-        assert not (out / STATE_FILE).exists()
-        outcome = start(config, locations, out, device="cpu")
+        assert not (tmp_path / STATE_FILE).exists()
+        outcome = start(config, locations, tmp_path, device="cpu")
     else:
-        assert load_state(out).step == killed_at // 2 * 2
-        outcome = resume(out, device="cpu")
+        assert load_state(tmp_path).step == killed_at // 2 * 2
+        outcome = resume(tmp_path, device="cpu")
     assert outcome.is_finished
-    assert read_journal(out, "train") == expected  # to the last bit
-    assert read_journal(out, "val") == read_journal(tmp_path / "whole", "val")
+    assert read_journal(tmp_path, "train") == expected  # to the last bit
+    assert read_journal(tmp_path, "val") == read_journal(whole_run, "val")
     for file in (MODEL_FILE, BEST_FILE):
-        assert load_model(out / file).confidence.calibrated
-        ours, theirs = weights(out / file), weights(tmp_path / "whole" / file)
+        assert load_model(tmp_path / file).confidence.calibrated
+        ours, theirs = weights(tmp_path / file), weights(whole_run / file)
         assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
