@@ -33,6 +33,7 @@ def describe(
     *,
     name: str,
     shots: int,
+    target: str,
     precision: str,
     source: Path,
 ) -> Model:
@@ -47,6 +48,7 @@ def describe(
         keypoints=config.max_keypoints,
         shots=shots,
         batch=1,
+        target=target,
         image_size=config.image_size,
         crop_padding=CROP_PADDING,
         mean=list(MEAN),

@@ -19,7 +19,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--arch is for engines: say --backend tensorrt or tensorrt-rtx too")
     if args.bundle and args.backend == "onnx":
         parser.error("--bundle adds engines: say --backend tensorrt or tensorrt-rtx too")
-    if args.bundle and (args.fp16 or args.keypoints or args.out or args.data):
+    if args.target == "cpu" and (args.backend != "onnx" or args.msda != "fmmp"):
+        parser.error("--target cpu is for our operator in ONNX Runtime: leave out --backend and --msda")
+    if args.bundle and (args.fp16 or args.keypoints or args.out or args.data or args.target or args.batch):
         parser.error("--bundle adds engines to what was exported: beside it, only --backend and --arch count")
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("fmmp_export").setLevel(logging.INFO)
@@ -53,6 +55,8 @@ def _export(args: argparse.Namespace) -> Path:
     from fmmp_export.export import export_bundle  # imports torch: after parsing, so that --help is instant
 
     precision: Literal["fp32", "fp16"] = "fp16" if args.fp16 else "fp32"
+    on_cpu = not args.fp16 and args.backend == "onnx" and args.msda == "fmmp"
+    target: Literal["cpu", "gpu"] = args.target or ("cpu" if on_cpu else "gpu")
     out = args.out or Path(f"{args.ckpt.stem}-{precision}")
     made = export_bundle(
         args.ckpt,
@@ -60,13 +64,16 @@ def _export(args: argparse.Namespace) -> Path:
         precision=precision,
         shots=args.shots,
         keypoints=args.keypoints,
+        target=target,
+        batches=sorted({*args.batch} - {1}),
         msda=args.msda,
         data=args.data,
     )
     for backend, parity in made.model.parity.items():
         print(
-            f"{made.path}: {made.model.precision}, {made.model.shots} shot(s), K={made.model.keypoints}, "
-            f"{made.num_nodes['pair']} nodes a pair, made in {made.seconds:.0f} s\n"
+            f"{made.path}: {made.model.precision} for a {made.model.target.upper()}, "
+            f"{made.model.shots} shot(s), K={made.model.keypoints}, "
+            f"{made.num_nodes['query']} nodes a frame, made in {made.seconds:.0f} s\n"
             f"  {backend} against torch: max {parity['max_px']:.2g} px, p99 {parity['p99_px']:.2g} px, "
             f"PCK@0.05 {parity['pck_bundle']:.1f} against {parity['pck_torch']:.1f}"
         )
@@ -86,6 +93,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--shots", type=_positive, default=1, help="support images (default: %(default)s)")
     parser.add_argument("--keypoints", type=_positive, help="K after padding (default: as trained)")
+    parser.add_argument(
+        "--target",
+        choices=("cpu", "gpu"),
+        help="what the arithmetic is ordered for (default: gpu with --fp16, engines or --msda, else cpu)",
+    )
+    parser.add_argument(
+        "--batch",
+        type=_positive,
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="also graphs that take N frames at once",
+    )
     parser.add_argument(
         "-o", "--out", type=Path, help="folder to make (default: CKPT-fp32 or CKPT-fp16, here)"
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,9 +15,10 @@ import onnx_ir as ir
 
 from fmmp_export import bundle, onnx_writer, verify
 from fmmp_export.examples import COUNT, draw_examples
-from fmmp_export.graphs import parts
+from fmmp_export.graphs import query_part, support_part
 from fmmp_export.operator_function import FMMP, NVIDIA, Msda
 from fmmp_export.precision import to_half
+from fmmp_export.repack import Target, repack
 from fmmp_runtime.bundle import Bundle, Model
 from fmmp_train.checkpoint import load_model
 from fmmp_train.images import MEAN, STD
@@ -45,6 +47,8 @@ def export_bundle(
     precision: Precision = "fp32",
     shots: int = 1,
     keypoints: int | None = None,
+    target: Target = "cpu",
+    batches: Sequence[int] = (),
     msda: Msda = "fmmp",
     data: Path | None = None,
 ) -> Export:
@@ -56,6 +60,8 @@ def export_bundle(
         precision: of the heavy parts.
         shots: S, support images.
         keypoints: K after padding; None is the checkpoint's own, 70 for the released ones.
+        target: what the arithmetic is ordered for, see `repack`.
+        batches: numbers of frames, 2 or more, for which there shall be a query graph too.
         msda: the deformable attention as our operator, as NVIDIA's plugin, or in standard operators.
         data: MP-100-style folder to compare on its validation split; None takes a few photographs that an
             installed package ships.
@@ -68,11 +74,20 @@ def export_bundle(
     bundle.check_free(out)
     network = with_keypoints(load_model(checkpoint), keypoints)
     examples, names = draw_examples(network.config, shots=shots, data=data, count=COUNT[precision])
-    models = build_graphs(network, precision=precision, shots=shots, msda=msda)
+    models = build_graphs(
+        network, precision=precision, shots=shots, target=target, batches=batches, msda=msda
+    )
     with bundle.new_folder(out) as folder:
         onnx_writer.write(models, folder)
         model = bundle.describe(
-            network, models, folder, name=out.name, shots=shots, precision=precision, source=checkpoint
+            network,
+            models,
+            folder,
+            name=out.name,
+            shots=shots,
+            target=target,
+            precision=precision,
+            source=checkpoint,
         )
         log.info("comparing with torch")
         parity = verify.measure(network, Bundle(path=folder, model=model), examples, names)
@@ -88,23 +103,48 @@ def export_bundle(
 
 
 def build_graphs(
-    network: Network, *, precision: Precision, shots: int, msda: Msda = "fmmp"
+    network: Network,
+    *,
+    precision: Precision,
+    shots: int,
+    target: Target = "cpu",
+    batches: Sequence[int] = (),
+    msda: Msda = "fmmp",
 ) -> dict[str, ir.Model]:
-    """The graphs `pair`, `support` and `query` of a network, in memory."""
-    traced = []
-    for part in parts(network, shots=shots, mean=MEAN, std=STD):
-        log.info("tracing the graph of %s", part.inputs[0])
-        traced.append(onnx_writer.trace(part))
-    return assemble(*traced, precision=precision, msda=msda)
+    """The graphs of a network, in memory: `pair`, `support`, `query`, and `query_batch<N>` for each batch.
+
+    Raises:
+        ValueError: `msda` is none of ours and `target` is "cpu", whose operator has no other name.
+    """
+    if target == "cpu" and msda != "fmmp":
+        raise ValueError(f"msda {msda!r} goes with target 'gpu': for a CPU there is our operator alone")
+    packed = repack(network, target)
+    log.info("tracing the support graph")
+    support = onnx_writer.trace(support_part(packed, shots=shots, mean=MEAN, std=STD))
+    queries = {}
+    for batch in (1, *batches):
+        name = query_name(batch)
+        log.info("tracing the graph %s", name)
+        queries[name] = onnx_writer.trace(query_part(packed, shots=shots, mean=MEAN, std=STD, batch=batch))
+    return assemble(support, queries, precision=precision, msda=msda)
 
 
-def assemble(support: ir.Model, query: ir.Model, *, precision: Precision, msda: Msda) -> dict[str, ir.Model]:
-    """Two traced halves -> the three graphs, ready to be written; the halves are changed."""
+def query_name(batch: int) -> str:
+    """What the query graph for so many frames is called in a bundle."""
+    return "query" if batch == 1 else f"query_batch{batch}"
+
+
+def assemble(
+    support: ir.Model, queries: Mapping[str, ir.Model], *, precision: Precision, msda: Msda
+) -> dict[str, ir.Model]:
+    """The traced support half and query halves -> all graphs, ready to be written; the halves are changed."""
     if precision == "fp16":
         half_value = msda != "nvidia"
         half_state = to_half(support, half_value=half_value)
-        to_half(query, half_inputs=half_state, half_value=half_value)
-    models = {"pair": onnx_writer.join(support, query), "support": support, "query": query}
+        for query in queries.values():
+            to_half(query, half_inputs=half_state, half_value=half_value)
+    pair = onnx_writer.join(support, queries["query"])
+    models = {"pair": pair, "support": support, **queries}
     for name, model in models.items():
         onnx_writer.finish(model, name, OPERATORS[msda])
     return models

@@ -6,16 +6,14 @@ The third graph of a bundle, the whole pair, is the two joined.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from fmmp_train.model import ModelConfig, Network, SupportState
-from fmmp_train.model.match import Template
 
-BATCH = 1
 SUPPORT_INPUTS = ("support", "keypoints", "visible", "reference_index")
 QUERY_OUTPUTS = ("points", "score")
 
@@ -46,23 +44,27 @@ class _Normalise(nn.Module):
         return (images.float() * self.scale + self.shift).movedim(-1, -3)
 
 
-def flatten_state(state: SupportState) -> dict[str, Tensor]:
-    """Name every tensor of a state: `state_<field>`, `state_template_<field>`; no template, no names."""
+def flatten_state(state: Any, name: str = "state") -> dict[str, Tensor]:  # noqa: ANN401  # a state or a part of it
+    """Name every tensor of a state by the fields that lead to it, as in `state_shots_position`."""
+    if state is None:
+        return {}
+    if isinstance(state, Tensor):
+        return {name: state}
+    fields = getattr(state, "_fields", range(len(state)))
     named: dict[str, Tensor] = {}
-    for field, value in state._asdict().items():
-        if isinstance(value, Template):
-            named |= {f"state_{field}_{name}": tensor for name, tensor in value._asdict().items()}
-        elif value is not None:
-            named[f"state_{field}"] = value
+    for field, value in zip(fields, state, strict=True):
+        named |= flatten_state(value, f"{name}_{field}")
     return named
 
 
-def unflatten_state(tensors: Sequence[Tensor]) -> SupportState:
-    """Inverse of `flatten_state`, from the tensors in its order."""
-    tokens, keypoints, visible, reference_index, mined, *template = tensors
-    return SupportState(
-        tokens, keypoints, visible, reference_index, mined, Template(*template) if template else None
-    )
+def unflatten_state(tensors: Iterator[Tensor], like: Any) -> Any:  # noqa: ANN401  # likewise
+    """Inverse of `flatten_state`, from the tensors in its order and a state of the same form."""
+    if like is None:
+        return None
+    if isinstance(like, Tensor):
+        return next(tensors)
+    items = [unflatten_state(tensors, item) for item in like]
+    return type(like)(*items) if hasattr(like, "_fields") else tuple(items)
 
 
 class SupportGraph(nn.Module):
@@ -84,39 +86,52 @@ class SupportGraph(nn.Module):
 class QueryGraph(nn.Module):
     """Query image and support state -> keypoints of every layer, and the score of the last."""
 
-    def __init__(self, network: Network, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self, network: Network, mean: Sequence[float], std: Sequence[float], like: SupportState
+    ) -> None:
+        """`like` is a state of the network's form, whatever its values are."""
         super().__init__()
         self.network = network
         self.normalise = _Normalise(mean, std)
+        self._like = like
 
     def forward(self, query: Tensor, *state: Tensor) -> tuple[Tensor, Tensor]:
         """(B, H, W, 3) uint8, then the state -> (L, B, K, 2) and (B, K)."""
-        located = self.network.locate(self.normalise(query), unflatten_state(state))
+        located = self.network.locate(self.normalise(query), unflatten_state(iter(state), self._like))
         return located.points, located.score
 
 
-def example_inputs(config: ModelConfig, shots: int) -> dict[str, Tensor]:
-    """One support set and one query of the right shapes; what tracing reads of them is shape and type."""
+def example_inputs(config: ModelConfig, shots: int, batch: int = 1) -> dict[str, Tensor]:
+    """Support sets and queries of the right shapes; what tracing reads of them is shape and type."""
     size, count = config.image_size, config.max_keypoints
     return {
-        "query": torch.zeros(BATCH, size, size, 3, dtype=torch.uint8),
-        "support": torch.zeros(BATCH, shots, size, size, 3, dtype=torch.uint8),
-        "keypoints": torch.full((BATCH, shots, count, 2), 0.5),
-        "visible": torch.ones(BATCH, shots, count, dtype=torch.bool),
-        "reference_index": torch.zeros(BATCH, shots, count, config.num_heads, dtype=torch.int64),
+        "query": torch.zeros(batch, size, size, 3, dtype=torch.uint8),
+        "support": torch.zeros(batch, shots, size, size, 3, dtype=torch.uint8),
+        "keypoints": torch.full((batch, shots, count, 2), 0.5),
+        "visible": torch.ones(batch, shots, count, dtype=torch.bool),
+        "reference_index": torch.zeros(batch, shots, count, config.num_heads, dtype=torch.int64),
     }
 
 
-def parts(network: Network, *, shots: int, mean: Sequence[float], std: Sequence[float]) -> tuple[Part, Part]:
-    """The support and the query graph of `network`, ready to be traced."""
+def support_part(network: Network, *, shots: int, mean: Sequence[float], std: Sequence[float]) -> Part:
+    """The support graph of `network`, for one support set."""
     examples = example_inputs(network.config, shots)
-    support = SupportGraph(network, mean, std).eval()
-    support_arguments = tuple(examples[name] for name in SUPPORT_INPUTS)
+    graph = SupportGraph(network, mean, std).eval()
+    arguments = tuple(examples[name] for name in SUPPORT_INPUTS)
     with torch.no_grad():
-        state = support(*support_arguments)
-    query = QueryGraph(network, mean, std).eval()
-    query_arguments = (examples["query"], *state.values())
-    return (
-        Part(support, support_arguments, SUPPORT_INPUTS, tuple(state)),
-        Part(query, query_arguments, ("query", *state), QUERY_OUTPUTS),
-    )
+        state = graph(*arguments)
+    return Part(graph, arguments, SUPPORT_INPUTS, tuple(state))
+
+
+def query_part(
+    network: Network, *, shots: int, mean: Sequence[float], std: Sequence[float], batch: int = 1
+) -> Part:
+    """The query graph of `network`, for `batch` frames at once, each with a support state of its own."""
+    examples = example_inputs(network.config, shots, batch)
+    images, *annotation = (examples[name] for name in SUPPORT_INPUTS)
+    normalise = _Normalise(mean, std)
+    with torch.no_grad():
+        state = network.support_state(normalise(images), *annotation)
+    named = flatten_state(state)
+    graph = QueryGraph(network, mean, std, state).eval()
+    return Part(graph, (examples["query"], *named.values()), ("query", *named), QUERY_OUTPUTS)

@@ -20,6 +20,7 @@ from onnxscript.rewriter.rules import common as rules
 
 from fmmp_export.graphs import Part
 from fmmp_export.operator_function import FMMP, OPSET, OperatorName, definition, translation_table
+from fmmp_export.projected import PROJECTED, projected_definition, projected_translation
 
 WEIGHTS = "weights.bin"
 EMBEDDED = 256  # bytes; smaller tensors, such as shapes and scalars, stay in the graph's own file
@@ -46,7 +47,7 @@ def trace(part: Part) -> ir.Model:
             dynamo=True,
             optimize=False,
             verbose=False,
-            custom_translation_table=translation_table(),
+            custom_translation_table=translation_table() | projected_translation(),
         )
     if program is None:  # only where it writes a file itself
         raise RuntimeError("torch.onnx.export returned no program")
@@ -147,10 +148,14 @@ def finish(model: ir.Model, name: str, operator: OperatorName | None) -> None:
             node.domain, node.op_type = operator.domain, operator.op_type
             for key, value in operator.attributes.items():
                 node.attributes[key] = ir.AttrString(key, value)
-    function = ir.from_proto(definition(operator or FMMP))
-    assert isinstance(function, ir.Function)
-    model.functions[function.identifier()] = function
-    model.graph.opset_imports[function.domain] = 1
+    definitions = [definition(operator or FMMP)]
+    if any(node.op_type == PROJECTED for node in model.graph):
+        definitions.append(projected_definition())
+    for each in definitions:
+        function = ir.from_proto(each)
+        assert isinstance(function, ir.Function)
+        model.functions[function.identifier()] = function
+        model.graph.opset_imports[function.domain] = 1
     if operator is None:
         common.InlinePass()(model)
         simplify(model)

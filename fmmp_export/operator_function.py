@@ -7,7 +7,7 @@ no kernel is registered. A registered kernel wins over the function.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -174,29 +174,43 @@ def definition(name: OperatorName) -> onnx.FunctionProto:
     )
 
 
-def translation_table() -> dict[Callable[..., Any], Callable[..., Any]]:
+FLOATS = ("tensor(float)", "tensor(float16)")
+INTEGERS = "tensor(int32)"
+Writer = Callable[..., Any]
+
+
+def translation_table() -> dict[Callable[..., Any], Writer]:
     """How torch's exporter writes `fmmp::ms_deform_attn`: as one node."""
+    types = dict(zip(INPUTS, ("T", INTEGERS, INTEGERS, "L", "L"), strict=True))
+    return {torch.ops.fmmp.ms_deform_attn.default: node_writer(FMMP.op_type, types, FMMP.attributes)}
+
+
+def node_writer(op_type: str, types: Mapping[str, str], attributes: Mapping[str, str]) -> Writer:
+    """How torch's exporter writes a call: as one node `op_type` of our domain.
+
+    Args:
+        op_type: name of the operator; its output has the type "T".
+        types: of each input, "T" or "L" for one that varies.
+        attributes: of the node.
+    """
     schema = onnx.defs.OpSchema
-    integers = "tensor(int32)"
-    types = dict(zip(INPUTS, ("T", integers, integers, "L", "L"), strict=True))
-    floats = ["tensor(float)", "tensor(float16)"]
     node = values.Op(
         values.Opset(FMMP.domain, 1),
-        FMMP.op_type,
+        op_type,
         schema(
-            FMMP.op_type,
+            op_type,
             FMMP.domain,
             1,
             inputs=[schema.FormalParameter(name, kind) for name, kind in types.items()],
             outputs=[schema.FormalParameter(OUTPUT, "T")],
-            type_constraints=[("T", floats, "of the value"), ("L", floats, "of locations and weights")],
+            type_constraints=[(kind, list(FLOATS), "") for kind in ("T", "L") if kind in types.values()],
             attributes=[
-                schema.Attribute(name, schema.AttrType.STRING, "read by TensorRT") for name in FMMP.attributes
+                schema.Attribute(name, schema.AttrType.STRING, "read by TensorRT") for name in attributes
             ],
         ),
     )
 
     def write(*inputs: Any) -> Any:  # noqa: ANN401  # symbolic tensors of torch's exporter, which has no public type
-        return node(*inputs, **FMMP.attributes)
+        return node(*inputs, **attributes)
 
-    return {torch.ops.fmmp.ms_deform_attn.default: write}
+    return write

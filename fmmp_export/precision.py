@@ -16,18 +16,21 @@ from onnx_ir.passes import common
 
 from fmmp_export.onnx_writer import scope
 from fmmp_export.operator_function import FMMP
+from fmmp_export.projected import PROJECTED
 
 # First or last word of a module's path. Everything else stays float32.
 HALF_TREES = ("backbone", "pyramid")
 HALF_LAYERS = ("value_proj", "output_proj", "projector", "linear1", "linear2")
 
-# Nodes that take over the type of what they read, because they round nothing. So does the operator: its
-# arithmetic is float32 whatever its value is, and its locations and weights stay float32.
+# Nodes that take over the type of what they read, because they round nothing. So do the operators: their
+# arithmetic is float32 whatever their value is, and locations and weights stay float32.
 ROUNDS_NOTHING = (
-    *("Concat", "Expand", "Identity", "Relu", "Reshape"),
+    *("Concat", "Expand", "Gather", "Identity", "Relu", "Reshape"),
     *("Slice", "Split", "Squeeze", "Transpose", "Unsqueeze"),
 )
-FIRST_INPUT_ALONE = (FMMP.op_type, "Resize")  # their other float inputs are float32 by definition
+# Positions of the inputs that change; their other float inputs are float32 by definition.
+CHANGING_INPUTS = {FMMP.op_type: (0,), PROJECTED: (0, 6, 7), "Resize": (0,)}
+OPERATORS = (FMMP.op_type, PROJECTED)
 
 
 def to_half(model: ir.Model, *, half_inputs: Collection[str] = (), half_value: bool = True) -> list[str]:
@@ -71,10 +74,11 @@ class _Change:
 
     def can_follow(self, node: ir.Node, *, half_value: bool) -> bool:
         """Whether all that `node` reads has a half twin, and it may be half itself."""
-        if node.op_type not in ROUNDS_NOTHING and not (half_value and node.op_type == FMMP.op_type):
+        if node.op_type not in ROUNDS_NOTHING and not (half_value and node.op_type in OPERATORS):
             return False
         read = [node.inputs[index] for index in self._float_inputs(node)]
-        return bool(read) and all(value in self.twin for value in read)
+        free = [value for value in read if value is not None and not value.is_initializer()]
+        return bool(free) and all(value in self.twin for value in free)
 
     def convert(self, node: ir.Node) -> None:
         """Let `node` read and write halves; whoever else uses its outputs gets them widened."""
@@ -113,11 +117,11 @@ class _Change:
 
     def _float_inputs(self, node: ir.Node) -> list[int]:
         """Positions of the float32 inputs that change with the node's type."""
-        count = 1 if node.op_type in FIRST_INPUT_ALONE else len(node.inputs)
+        positions = CHANGING_INPUTS.get(node.op_type, range(len(node.inputs)))
         return [
             index
-            for index, value in enumerate(node.inputs[:count])
-            if value is not None and value.dtype == ir.DataType.FLOAT
+            for index in positions
+            if (value := node.inputs[index]) is not None and value.dtype == ir.DataType.FLOAT
         ]
 
     def _narrowed(self, node: ir.Node, index: int) -> ir.Value:

@@ -19,10 +19,11 @@ from fmmp_train.data.dataset import Example, collate
 from fmmp_train.images import normalize
 from fmmp_train.model import Network
 
+Feed = dict[str, NDArray[Any]]
 BACKEND = "onnxruntime-cpu"
 THRESHOLD = 0.05  # of PCK, the strictest of the metric
 BATCH = 8  # examples that torch gets at once
-CACHED = 4  # examples that also go through the support and the query graph
+CACHED = 4  # examples that also go through the support and the query graphs
 
 # Two float32 implementations of this network differ by about 1e-5 after three layers; 1e-4 is 0.026 px.
 MAX_FLOAT = 1e-4
@@ -44,7 +45,7 @@ class Parity:
     max_px: float  # last layer
     p99_px: float  # last layer
     per_layer_max: list[float]  # in [0, 1]
-    state_max: float  # support and query graph against the pair graph, in [0, 1]
+    state_max: float  # support and query graphs against the pair graph, in [0, 1]
     score_max: float
     pck_torch: float  # at THRESHOLD, in percent
     pck_bundle: float
@@ -64,15 +65,15 @@ def measure(network: Network, bundle: Bundle, examples: Sequence[Example], names
     size, padding = bundle.model.image_size, bundle.model.crop_padding
     expected, scores = _run_torch(network, examples)  # (L, examples, K, 2), (examples, K)
     backend = OnnxRuntimeBackend(bundle, threads=1)  # no pool, whose threads would spin against torch's
-    differences, state_max, score_max = [], 0.0, 0.0
+    differences, score_max = [], 0.0
     hits = []  # PCK of torch and of the bundle for each example
+    remembered = []  # what the query graphs are given, and what the pair graph answered
     for index, example in enumerate(examples):
         inputs = _inputs(example)
         found = backend.run("pair", inputs)
         if index < CACHED:
-            query = inputs.pop("query")
-            cached = backend.run("query", {"query": query, **backend.run("support", inputs)})
-            state_max = max(state_max, float(np.abs(found["points"] - cached["points"]).max()))
+            query = {"query": inputs.pop("query")}
+            remembered.append((query | backend.run("support", inputs), found["points"]))
         truth = expected[:, index]
         differences.append(np.abs(found["points"][:, 0].astype(np.float64) - truth))
         score_max = max(score_max, float(np.abs(found["score"][0] - scores[index]).max()))
@@ -84,13 +85,30 @@ def measure(network: Network, bundle: Bundle, examples: Sequence[Example], names
         max_px=float(distance_px.max()),
         p99_px=float(np.percentile(distance_px, 99)),
         per_layer_max=difference.max(axis=(1, 2, 3)).tolist(),
-        state_max=state_max,
+        state_max=_cached_difference(backend, bundle, remembered),
         score_max=score_max,
         pck_torch=float(pck_torch),
         pck_bundle=float(pck_bundle),
         keypoints=int(sum(_scored(example).sum() for example in examples)),
         examples=list(names),
     )
+
+
+def _cached_difference(
+    backend: OnnxRuntimeBackend, bundle: Bundle, remembered: Sequence[tuple[Feed, NDArray[np.float32]]]
+) -> float:
+    """Largest difference of a query graph's points, for any number of frames at once, to the pair graph's."""
+    largest = 0.0
+    for name, graph in bundle.model.graphs.items():
+        if name in ("pair", "support"):
+            continue
+        count = graph.shape("query")[0]
+        for start in range(0, len(remembered), count):
+            rows = [remembered[(start + row) % len(remembered)] for row in range(count)]
+            feed = {key: np.concatenate([inputs[key] for inputs, _ in rows]) for key in rows[0][0]}
+            expected = np.concatenate([points for _, points in rows], axis=1)
+            largest = max(largest, float(np.abs(backend.run(name, feed)["points"] - expected).max()))
+    return largest
 
 
 def check(parity: Parity, precision: str) -> None:
@@ -154,7 +172,7 @@ def _run_torch(
     return np.concatenate(points, axis=1), np.concatenate(scores)
 
 
-def _inputs(example: Example) -> dict[str, NDArray[Any]]:
+def _inputs(example: Example) -> Feed:
     return {
         "query": example.query[None],
         "support": example.support[None],

@@ -14,7 +14,7 @@ from fmmp_train.data.dataset import Batch
 from fmmp_train.images import normalize
 from fmmp_train.loss import keypoint_loss, match_loss, miss_loss
 from fmmp_train.model import Network
-from fmmp_train.model.network import Encoded
+from fmmp_train.model.state import Encoded
 from fmmp_train.presets import LossConfig
 
 

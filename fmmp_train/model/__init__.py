@@ -2,6 +2,7 @@
 """The network: `ModelConfig` says its shape, `Network` is it."""
 
 from fmmp_train.model.config import ModelConfig
-from fmmp_train.model.network import Network, SupportState
+from fmmp_train.model.network import Network
+from fmmp_train.model.state import SupportState
 
 __all__ = ["ModelConfig", "Network", "SupportState"]

@@ -3,9 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+
+def level_tensors(spatial_shapes: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+    """Sizes (L, 2) and first cells (L,) of levels that follow one another, int32, from their (H, W)."""
+    shapes = torch.tensor(spatial_shapes, dtype=torch.int32)
+    return shapes, F.pad(shapes.prod(-1).cumsum(0)[:-1], (1, 0)).int()
 
 
 def ms_deform_attn(

@@ -4,57 +4,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from fmmp_train.model.confidence import Confidence, steps
 from fmmp_train.model.config import ModelConfig
-from fmmp_train.model.deform_attn import ms_deform_attn
+from fmmp_train.model.deform_attn import level_tensors, ms_deform_attn
 from fmmp_train.model.encoding import PositionCode, order_code
-from fmmp_train.model.match import Cues, Descriptor, Found, Match, Template, look_up_evidence, make_template
-from fmmp_train.model.miner import Miner
+from fmmp_train.model.match import Cues, Descriptor, Found, Match, look_up_evidence, make_template
+from fmmp_train.model.miner import Miner, hide
 from fmmp_train.model.orientation import TURN_COST, repeat_views, turn_images, turn_keypoints
 from fmmp_train.model.pyramid import Pyramid, create_backbone, feature_channels, tokens_of
+from fmmp_train.model.state import Encoded, Located, Shots, SupportState, take
+from fmmp_train.model.structure import neighbour_points
 
+CENTER = 0.5  # P^0 of the paper
 MIN_SHOTS_VISIBLE = 0.1  # denominator of a mean over shots in which a keypoint is hidden everywhere
-
-
-class Encoded(NamedTuple):
-    """What the network keeps of images."""
-
-    tokens: Tensor  # (B, N, C), the pyramid's levels, coarse to fine
-    descriptors: Tensor | None  # (B, H, W, Cd) of stride 8, only when the start is a match
-
-
-class SupportState(NamedTuple):
-    """All of the support that does not depend on the query; computed once per support set.
-
-    With V > 1 orientations B stands for B*V, the views of one support next to each other.
-    """
-
-    tokens: Tensor  # (B, S, N, C)
-    keypoints: Tensor  # (B, S, K, 2) in [0, 1]
-    visible: Tensor  # (B, S, K) bool
-    reference_index: Tensor  # (B, S, K, M) int64
-    mined: Tensor  # (B, K, C), F_s after layer 0
-    template: Template | None  # only when the start is a match
-
-
-class Located(NamedTuple):
-    """The network's answer, and what training and calibration look at."""
-
-    points: Tensor  # (L, B, K, 2) in [0, 1]; the last layer is the answer
-    score: Tensor  # (B, K) in [0, 1]
-    evidence: Tensor  # (B, K, E) that the score is made of
-    found: Found | None  # only when the start is a match
-
-
-def mean_over_shots(features: Tensor, visible: Tensor) -> Tensor:
-    """Mean of (B, S, K, C) over the shots in which a keypoint is `visible` (B, S, K) -> (B, K, C)."""
-    weight = visible[..., None].to(features.dtype)
-    return (features * weight).sum(1) / weight.sum(1).clamp(min=MIN_SHOTS_VISIBLE)
 
 
 class Network(nn.Module):
@@ -62,6 +28,10 @@ class Network(nn.Module):
 
     turn_cost: Tensor
     order: Tensor
+    spatial_shapes: Tensor
+    level_start_index: Tensor
+    support_miners: Sequence[Miner]
+    query_miners: Sequence[Miner]
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -70,8 +40,8 @@ class Network(nn.Module):
         channels = feature_channels(self.backbone)
         self.pyramid = Pyramid(channels, config.dim)
         self.position_code = PositionCode(config.dim)
-        self.support_miners = nn.ModuleList(Miner(config) for _ in range(config.num_layers))
-        self.query_miners = nn.ModuleList(Miner(config) for _ in range(config.num_layers))
+        for name in ("support_miners", "query_miners"):
+            self.add_module(name, nn.ModuleList(Miner(config) for _ in range(config.num_layers)))
         self.point_heads = nn.ModuleList(_point_head(config.dim) for _ in range(config.num_layers))
         self.matches = config.start == "match"
         if self.matches:
@@ -81,6 +51,9 @@ class Network(nn.Module):
         self.confidence = Confidence(4 if self.matches else 2)
         costs = [0.0] + [TURN_COST] * (config.orientations - 1)
         self.register_buffer("turn_cost", torch.tensor(costs), persistent=False)
+        shapes, starts = level_tensors(config.spatial_shapes)
+        self.register_buffer("spatial_shapes", shapes, persistent=False)
+        self.register_buffer("level_start_index", starts, persistent=False)
         self.register_buffer("order", order_code(config.max_keypoints, config.dim), persistent=False)
 
     def forward(
@@ -129,42 +102,70 @@ class Network(nn.Module):
         self, support: Encoded, keypoints: Tensor, visible: Tensor, reference_index: Tensor
     ) -> SupportState:
         """As `support_state`, from the encoded support images (B*S, ...)."""
-        batch, shots = keypoints.shape[:2]
-        tokens = support.tokens.view(batch, shots, *support.tokens.shape[1:])
-        embedding = mean_over_shots(self._reference_feature(tokens, keypoints), visible)  # F_q^0
-        mined = self._mine_support(0, embedding, tokens, keypoints, visible, reference_index)
-        template = None
-        if support.descriptors is not None:
+        batch = tuple(keypoints.shape[:2])  # B, S
+        weight = visible[..., None].to(support.tokens.dtype)  # (B, S, K, 1)
+        around = neighbour_points(keypoints.flatten(0, 1), reference_index.flatten(0, 1))
+        memory = [miner.structure.memory(support.tokens) for miner in self.support_miners]
+        later = memory[1:2] if all(each is support.tokens for each in memory) else memory[1:]
+        shots = Shots(
+            memory=tuple(each.view(*batch, *each.shape[1:]) for each in later),
+            position=self._position(keypoints),
+            reference_points=around.view(*batch, *around.shape[1:]),
+            hidden=hide(visible),
+            share=weight / weight.sum(1, keepdim=True).clamp(min=MIN_SHOTS_VISIBLE),
+        )
+        feature = self._reference_feature(support.tokens, keypoints.flatten(0, 1))
+        embedding = (feature.view(*batch, *feature.shape[1:]) * shots.share).sum(1)  # F_q^0
+        mined = self._mine_support(0, embedding, memory[0], shots)
+        first = template = None
+        if support.descriptors is None:
+            center = self._position(torch.full_like(keypoints[:, 0], CENTER))
+            first = self.query_miners[0].prepare(mined, center)
+        else:
             template = make_template(support.descriptors, keypoints, visible, reference_index)
-        return SupportState(tokens, keypoints, visible, reference_index, mined, template)
+        return SupportState(
+            reference_index=reference_index[:, -1],
+            shots=shots if self.config.num_layers > 1 else None,
+            first=first,
+            mined=None if first else mined,
+            template=template,
+        )
 
     def refine(self, query: Encoded, state: SupportState) -> Located:
         """Points of every layer from an encoded query (B, ...): FMMP, Eq. (3) to (5)."""
-        points = torch.full_like(state.keypoints[:, 0], 0.5)
-        logits = torch.zeros_like(points)
-        found = None
-        if state.template is not None:
-            found = self.match(state.template, query.descriptors)
-            points = found.points.detach()
-            logits = torch.logit(points, eps=1e-4)
-        index = state.reference_index[:, -1]
+        found = None if state.template is None else self.match(state.template, query.descriptors)
+        points, logits = self._start(found, state)
         mined, trail = state.mined, [points]
         for layer, (miner, head) in enumerate(zip(self.query_miners, self.point_heads, strict=True)):
-            if found is not None:
-                mined = mined + self.cues[layer](state.template, found, points)
-            embedding = miner(mined, query.tokens, points, self._position(points), index)
+            prepared = state.first if layer == 0 else None
+            if prepared is None:
+                if found is not None:
+                    mined = mined + self.cues[layer](state.template, found, points)
+                assert mined is not None
+                prepared = miner.prepare(mined, self._position(points))
+            around = neighbour_points(points, state.reference_index)
+            embedding = miner(prepared, around, miner.structure.memory(query.tokens))
             logits = logits + head(embedding)
             trail.append(logits.sigmoid())
             points, logits = trail[-1].detach(), logits.detach()
             if layer + 1 < self.config.num_layers:
-                mined = self._mine_support(
-                    layer + 1, embedding, state.tokens, state.keypoints, state.visible, state.reference_index
-                )
+                assert state.shots is not None
+                memory = state.shots.of_layer(layer + 1).flatten(0, 1)
+                mined = self._mine_support(layer + 1, embedding, memory, state.shots)
         answers = torch.stack(trail)
         evidence = steps(answers)
         if found is not None:
             evidence = torch.cat((evidence, look_up_evidence(found, points)), dim=-1)
         return Located(answers[1:], self.confidence(evidence), evidence, found)
+
+    def _start(self, found: Found | None, state: SupportState) -> tuple[Tensor, Tensor]:
+        """P^0 (B, K, 2) and its logit: where the match is, or the centre."""
+        if found is None:
+            count = state.reference_index.shape[:2]  # B, K
+            points = torch.full((*count, 2), CENTER, dtype=self.order.dtype, device=self.order.device)
+            return points, torch.zeros_like(points)
+        points = found.points.detach()
+        return points, torch.logit(points, eps=1e-4)
 
     def _choose_view(self, query: Encoded, state: SupportState) -> SupportState:
         """Keep of every support (B*V, ...) the orientation that fits its query best -> (B, ...)."""
@@ -174,51 +175,34 @@ class Network(nn.Module):
         descriptors = query.descriptors.repeat_interleave(views, dim=0)
         fit = self.match.fit(state.template, descriptors).view(-1, views)
         best = (fit - self.turn_cost).argmax(-1)  # (B,)
-        chosen = best + views * torch.arange(len(best), device=best.device)
-        return SupportState(
-            tokens=state.tokens[chosen],
-            keypoints=state.keypoints[chosen],
-            visible=state.visible[chosen],
-            reference_index=state.reference_index[chosen],
-            mined=state.mined[chosen],
-            template=Template(*(tensor[chosen] for tensor in state.template)),
-        )
+        chosen: SupportState = take(state, best + views * torch.arange(len(best), device=best.device))
+        return chosen
 
     def _position(self, points: Tensor) -> Tensor:
         return self.position_code(points) + self.order
 
     def _reference_feature(self, tokens: Tensor, keypoints: Tensor) -> Tensor:
-        """Mean over levels of the samples at each keypoint: (B, S, N, C), (B, S, K, 2) -> (B, S, K, C)."""
-        first = self.support_miners[0]
-        assert isinstance(first, Miner)
-        shapes = first.deformable_attention.spatial_shapes
-        starts = first.deformable_attention.level_start_index
-        levels = len(self.config.spatial_shapes)
-        locations = keypoints.flatten(0, 1)[:, :, None, None, None].expand(-1, -1, 1, levels, 1, 2)
+        """Mean over levels of the samples at each keypoint: (B, N, C), (B, K, 2) -> (B, K, C)."""
+        levels = len(self.spatial_shapes)
+        locations = keypoints[:, :, None, None, None].expand(-1, -1, 1, levels, 1, 2)
         weights = torch.full_like(locations[..., 0], 1 / levels)
-        sampled = ms_deform_attn(tokens.flatten(0, 1)[:, :, None], shapes, starts, locations, weights)
-        return sampled.view(*keypoints.shape[:3], -1)
+        value = tokens[:, :, None]
+        sampled = ms_deform_attn(value, self.spatial_shapes, self.level_start_index, locations, weights)
+        return sampled[:, :, 0]
 
-    def _mine_support(
-        self,
-        layer: int,
-        embedding: Tensor,
-        tokens: Tensor,
-        keypoints: Tensor,
-        visible: Tensor,
-        reference_index: Tensor,
-    ) -> Tensor:
-        """Mine every shot with the keypoint features (B, K, C) and average: F_s (B, K, C), FMMP Eq. (3)."""
-        shots = keypoints.shape[1]
-        mined = self.support_miners[layer](
-            embedding[:, None].expand(-1, shots, -1, -1).flatten(0, 1),
-            *(
-                tensor.flatten(0, 1)
-                for tensor in (tokens, keypoints, self._position(keypoints), reference_index)
-            ),
-            visible.flatten(0, 1),
+    def _mine_support(self, layer: int, embedding: Tensor, memory: Tensor, shots: Shots) -> Tensor:
+        """Mine every shot with the keypoint features (B, K, C) and average: F_s (B, K, C), FMMP Eq. (3).
+
+        `memory` is (B*S, N, ...), the layer's own.
+        """
+        count = shots.position.shape[1]
+        miner = self.support_miners[layer]
+        x = embedding[:, None].expand(-1, count, -1, -1).flatten(0, 1)
+        position, around, hidden = (
+            each.flatten(0, 1) for each in (shots.position, shots.reference_points, shots.hidden)
         )
-        return mean_over_shots(mined.unflatten(0, (-1, shots)), visible)
+        mined = miner(miner.prepare(x, position, hidden), around, memory)
+        return (mined.unflatten(0, (-1, count)) * shots.share).sum(1)
 
 
 def _point_head(dim: int) -> nn.Sequential:

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from fmmp_train.model.deform_attn import ms_deform_attn
+from fmmp_train.model.deform_attn import level_tensors, ms_deform_attn
 
 
 def neighbour_points(points: Tensor, reference_index: Tensor) -> Tensor:
@@ -19,8 +20,31 @@ def neighbour_points(points: Tensor, reference_index: Tensor) -> Tensor:
     return points.gather(1, index).view(batch, count, heads, 2)
 
 
+class Plan(NamedTuple):
+    """What a query wants to read, before it is known around which points and of which image."""
+
+    offsets: Tensor  # (B, K, M, L, P, 2), cells
+    logits: Tensor  # (B, K, M, L, P); their softmax over L and P is how much each read counts
+
+
+class Structure(Protocol):
+    """All forms of the attention, in three parts, so that what does not change is computed once."""
+
+    def memory(self, tokens: Tensor) -> Tensor:
+        """What is kept of an image's tokens (B, N, C) for any number of reads, (B, N, ...)."""
+        ...
+
+    def plan(self, query: Tensor) -> Plan:
+        """Offsets and logits of each `query` (B, K, C)."""
+        ...
+
+    def __call__(self, plan: Plan, reference_points: Tensor, memory: Tensor) -> Tensor:
+        """Read `memory` around `reference_points` (B, K, M, 2) -> (B, K, C)."""
+        ...
+
+
 class DeformableAttention(nn.Module):
-    """Multi-head deformable attention whose head m reads around reference point m: (B, K, C) -> (B, K, C)."""
+    """Multi-head deformable attention whose head m reads around reference point m."""
 
     spatial_shapes: Tensor
     level_start_index: Tensor
@@ -36,8 +60,7 @@ class DeformableAttention(nn.Module):
         self.attention_weights = nn.Linear(dim, reads)
         self.value_proj = nn.Linear(dim, dim)
         self.output_proj = nn.Linear(dim, dim)
-        shapes = torch.tensor(spatial_shapes, dtype=torch.int32)
-        starts = F.pad(shapes.prod(-1).cumsum(0)[:-1], (1, 0)).int()
+        shapes, starts = level_tensors(spatial_shapes)
         self.register_buffer("spatial_shapes", shapes, persistent=False)
         self.register_buffer("level_start_index", starts, persistent=False)
         self.register_buffer("cells_xy", shapes.flip(-1).float(), persistent=False)  # (H, W) -> (W, H)
@@ -57,19 +80,25 @@ class DeformableAttention(nn.Module):
             nn.init.zeros_(self.attention_weights.weight)
             nn.init.zeros_(self.attention_weights.bias)
 
-    def forward(self, query: Tensor, reference_points: Tensor, tokens: Tensor) -> Tensor:
-        """Read `tokens` (B, N, C) around `reference_points` (B, K, M, 2) for each `query` (B, K, C).
+    def memory(self, tokens: Tensor) -> Tensor:
+        """As `Structure.memory`: the tokens."""
+        return tokens
+
+    def plan(self, query: Tensor) -> Plan:
+        """As `Structure.plan`."""
+        grid = (*query.shape[:2], *self.grid)
+        return Plan(self.sampling_offsets(query).view(*grid, 2), self.attention_weights(query).view(grid))
+
+    def forward(self, plan: Plan, reference_points: Tensor, memory: Tensor) -> Tensor:
+        """Read `memory` around `reference_points` (B, K, M, 2) -> (B, K, C).
 
         Deformable DETR, arXiv:2010.04159, Eq. (3), with one reference point a head: FMMP, Eq. (7).
         """
-        batch, count, _ = query.shape
-        grid = (batch, count, *self.grid)
-        offsets = self.sampling_offsets(query).view(*grid, 2)  # cells
-        weights = self.attention_weights(query).view(*grid[:3], -1).softmax(-1).view(grid)
+        weights = plan.logits.flatten(-2).softmax(-1).view_as(plan.logits)
         locations = (
-            reference_points[:, :, :, None, None] + offsets / self.cells_xy[:, None]
+            reference_points[:, :, :, None, None] + plan.offsets / self.cells_xy[:, None]
         )  # (B, K, M, L, P, 2)
-        value = self.value_proj(tokens).view(batch, tokens.shape[1], self.grid[0], -1)  # (B, N, M, D)
+        value = self.value_proj(memory).view(*memory.shape[:2], self.grid[0], -1)  # (B, N, M, D)
         sampled = ms_deform_attn(value, self.spatial_shapes, self.level_start_index, locations, weights)
         return self.output_proj(sampled.flatten(2))
 
@@ -77,24 +106,42 @@ class DeformableAttention(nn.Module):
 class FullStructure(nn.Module):
     """As released: each of the M structure heads is a complete M-head attention around its own point."""
 
+    heads: Sequence[DeformableAttention]
+
     def __init__(
         self, dim: int, num_heads: int, num_points: int, spatial_shapes: tuple[tuple[int, int], ...]
     ) -> None:
         super().__init__()
-        self.heads = nn.ModuleList(
+        attentions = (
             DeformableAttention(dim, num_heads, num_points, spatial_shapes) for _ in range(num_heads)
         )
+        self.add_module("heads", nn.ModuleList(attentions))
         self.projector = nn.Linear((num_heads - 1) * dim, dim)
 
-    def forward(self, query: Tensor, reference_points: Tensor, tokens: Tensor) -> Tensor:
+    def memory(self, tokens: Tensor) -> Tensor:
+        """As `Structure.memory`: the tokens."""
+        return tokens
+
+    def plan(self, query: Tensor) -> Plan:
+        """As `Structure.plan`, the heads of all attentions one after the other."""
+        plans = [head.plan(query) for head in self.heads]
+        return Plan(*(torch.cat(parts, dim=2) for parts in zip(*plans, strict=True)))
+
+    def forward(self, plan: Plan, reference_points: Tensor, memory: Tensor) -> Tensor:
         """As `DeformableAttention.forward`; head 0 stays, the neighbours' heads add what survives a ReLU."""
+        count = len(self.heads)
+        plans = zip(plan.offsets.chunk(count, dim=2), plan.logits.chunk(count, dim=2), strict=True)
+        points = (each.expand_as(reference_points) for each in reference_points.chunk(count, dim=2))
         own, *neighbours = (
-            head(query, reference_points[:, :, m : m + 1].expand_as(reference_points), tokens)
-            for m, head in enumerate(self.heads)
+            head(Plan(*its_plan), its_points, memory)
+            for head, its_plan, its_points in zip(self.heads, plans, points, strict=True)
         )
         if not neighbours:
             return own
         return own + self.projector(torch.cat(neighbours, dim=-1)).relu()
 
 
-STRUCTURES = {"full": FullStructure, "lite": DeformableAttention}
+STRUCTURES: dict[str, type[FullStructure] | type[DeformableAttention]] = {
+    "full": FullStructure,
+    "lite": DeformableAttention,
+}

@@ -14,7 +14,7 @@ from fmmp_runtime import engines
 from fmmp_runtime.engines import EngineKey, EngineSpec
 from fmmp_runtime.files import sha256, write_atomically
 
-FORMAT = 1
+FORMAT = 2
 MODEL_FILE = "model.json"
 GRAPHS = ("pair", "support", "query")
 
@@ -76,13 +76,14 @@ class Model:
     keypoints: int  # K, after padding
     shots: int  # S
     batch: int
+    target: str  # "cpu" or "gpu": what the order of the graphs' arithmetic is made for
     image_size: int  # side of a crop, pixels
     crop_padding: float  # side of the crop / longer side of the box
     mean: list[float]  # of RGB in [0, 1]; in the graphs already, here for the record
     std: list[float]
     precision: str  # "fp32" or "fp16"
     opset: int
-    graphs: dict[str, GraphSpec]  # pair, support, query
+    graphs: dict[str, GraphSpec]  # pair, support, query; query_batch8, ...: all of N frames at once
     score: ScoreSpec
     source: SourceSpec
     versions: dict[str, str]  # of what made it

@@ -11,8 +11,9 @@ import torch
 
 from fmmp_export import export as export_module
 from fmmp_export import onnx_writer
-from fmmp_export.export import Export, assemble, export_bundle
+from fmmp_export.export import Export, assemble, export_bundle, query_name
 from fmmp_export.graphs import Part
+from fmmp_export.repack import Target
 from fmmp_train.checkpoint import save_model
 from fmmp_train.model import ModelConfig, Network
 
@@ -68,32 +69,70 @@ def clone(model: ir.Model) -> ir.Model:
     return ir.Model(model.graph.clone(), ir_version=model.ir_version)
 
 
-@pytest.fixture(scope="session")
-def recorded(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Export, list[ir.Model]]:
+Traced = tuple[ir.Model, dict[str, ir.Model]]  # the support half, and the query halves by name
+
+
+def record(checkpoint: Path, out: Path, target: Target, batches: tuple[int, ...]) -> tuple[Export, Traced]:
     """An export, and what it traced; only while it ran was anything recorded."""
     recorder = Recorder()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(onnx_writer, "trace", recorder)
-        made = export_bundle(checkpoint, tmp_path_factory.mktemp("float") / "small-fp32", shots=SHOTS)
-    assert len(recorder.traced) == 2
-    return made, recorder.traced
+        made = export_bundle(checkpoint, out, shots=SHOTS, target=target, batches=batches)
+    support, *queries = recorder.traced
+    return made, (support, dict(zip(map(query_name, (1, *batches)), queries, strict=True)))
+
+
+def copy_of(traced: Traced) -> Traced:
+    support, queries = traced
+    return clone(support), {name: clone(query) for name, query in queries.items()}
 
 
 @pytest.fixture(scope="session")
-def float_export(recorded: tuple[Export, list[ir.Model]]) -> Export:
+def recorded(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Export, Traced]:
+    return record(checkpoint, tmp_path_factory.mktemp("float") / "small-fp32", "gpu", (3,))
+
+
+@pytest.fixture(scope="session")
+def float_export(recorded: tuple[Export, Traced]) -> Export:
+    """Float32 for a GPU, with a graph for three frames."""
     return recorded[0]
 
 
 @pytest.fixture(scope="session")
-def traced(recorded: tuple[Export, list[ir.Model]]) -> list[ir.Model]:
-    """The support and the query half; clone before changing."""
+def traced(recorded: tuple[Export, Traced]) -> Traced:
+    """The halves of `float_export`; copy before changing."""
     return recorded[1]
 
 
 @pytest.fixture(scope="session")
-def half_export(traced: list[ir.Model], checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
-    models = assemble(*map(clone, traced), precision="fp16", msda="fmmp")
+def half_export(traced: Traced, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
+    return half(traced, checkpoint, tmp_path_factory, "gpu")
+
+
+@pytest.fixture(scope="session")
+def recorded_cpu(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Export, Traced]:
+    return record(checkpoint, tmp_path_factory.mktemp("cpu") / "small-fp32", "cpu", ())
+
+
+@pytest.fixture(scope="session")
+def cpu_export(recorded_cpu: tuple[Export, Traced]) -> Export:
+    """Float32 for a CPU."""
+    return recorded_cpu[0]
+
+
+@pytest.fixture(scope="session")
+def cpu_half_export(
+    recorded_cpu: tuple[Export, Traced], checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Export:
+    return half(recorded_cpu[1], checkpoint, tmp_path_factory, "cpu")
+
+
+def half(
+    traced: Traced, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory, target: Target
+) -> Export:
+    """What was traced, in half precision."""
+    models = assemble(*copy_of(traced), precision="fp16", msda="fmmp")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(export_module, "build_graphs", lambda *_, **__: models)
         out = tmp_path_factory.mktemp("half") / "small-fp16"
-        return export_bundle(checkpoint, out, shots=SHOTS, precision="fp16")
+        return export_bundle(checkpoint, out, shots=SHOTS, precision="fp16", target=target)

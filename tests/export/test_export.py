@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from fmmp_export import export as export_module
 from fmmp_export import onnx_writer
 from fmmp_export.examples import PER_PHOTOGRAPH, draw_examples
-from fmmp_export.export import Export, Precision, assemble, export_bundle, with_keypoints
+from fmmp_export.export import (
+    Export,
+    Precision,
+    assemble,
+    build_graphs,
+    export_bundle,
+    with_keypoints,
+)
 from fmmp_export.operator_function import NVIDIA, Msda, OperatorName
 from fmmp_export.verify import BACKEND, ParityError
 from fmmp_runtime import PoseEstimator, Support
@@ -26,7 +33,7 @@ from fmmp_runtime.bundle import Bundle
 from fmmp_runtime.operators import FOLDER_VARIABLE, library
 from fmmp_train.images import normalize
 from fmmp_train.model import Network
-from tests.export.conftest import CONFIG, SHOTS, clone
+from tests.export.conftest import CONFIG, SHOTS, Traced, copy_of
 
 Feed = dict[str, NDArray[Any]]
 
@@ -65,15 +72,18 @@ def run_cached(backend: OnnxRuntimeBackend, feed: Feed) -> Feed:
 
 
 @pytest.mark.parametrize("kernel", ["compiled", "definition"])
+@pytest.mark.parametrize("made", ["float_export", "cpu_export"])
 @pytest.mark.parametrize("seed", range(3))
 def test_float_bundle_gives_what_torch_gives(
-    float_export: Export,
     network: Network,
     seed: int,
+    made: str,
     kernel: str,
+    request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
+    float_export: Export = request.getfixturevalue(made)
     if kernel == "definition":
         monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     else:
@@ -90,14 +100,42 @@ def test_float_bundle_gives_what_torch_gives(
         np.testing.assert_allclose(found["score"], score, rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize("made", ["half_export", "cpu_half_export"])
 @pytest.mark.parametrize("seed", range(3))
-def test_half_bundle_stays_within_a_pixel(half_export: Export, network: Network, seed: int) -> None:
-    backend = OnnxRuntimeBackend(Bundle.open(half_export.path), threads=1)
+def test_half_bundle_stays_within_a_pixel(
+    network: Network, seed: int, made: str, request: pytest.FixtureRequest
+) -> None:
+    backend = OnnxRuntimeBackend(Bundle.open(request.getfixturevalue(made).path), threads=1)
     feed = draw_feed(seed)
     points, _ = run_torch(network, feed)
     for found in (backend.run("pair", feed), run_cached(backend, feed)):
         assert found["points"].dtype == np.float32
         np.testing.assert_allclose(found["points"], points, rtol=0, atol=HALF_ATOL)
+
+
+@pytest.mark.parametrize("precision", ["float_export", "half_export"])
+def test_frames_at_once_give_what_they_give_alone(precision: str, request: pytest.FixtureRequest) -> None:
+    """Each frame of a batch has a support of its own."""
+    export: Export = request.getfixturevalue(precision)
+    backend = OnnxRuntimeBackend(Bundle.open(export.path), threads=1)
+    feeds = [draw_feed(seed) for seed in range(3)]
+    states = [backend.run("support", {k: v for k, v in feed.items() if k != "query"}) for feed in feeds]
+    rows = [{"query": feed["query"], **state} for feed, state in zip(feeds, states, strict=True)]
+    together = backend.run(
+        "query_batch3", {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+    )
+    alone = [backend.run("query", row) for row in rows]
+    atol = FLOAT_ATOL if precision == "float_export" else HALF_ATOL
+    for key, axis in (("points", 1), ("score", 0)):
+        expected = np.concatenate([row[key] for row in alone], axis=axis)
+        assert together[key].shape == expected.shape
+        np.testing.assert_allclose(together[key], expected, rtol=0, atol=atol if key == "points" else 0.1)
+    assert np.abs(alone[0]["points"] - alone[1]["points"]).max() > 0.05
+
+
+def test_an_operator_of_the_cpu_has_one_name(network: Network) -> None:
+    with pytest.raises(ValueError, match="'nvidia' goes with target 'gpu'"):
+        build_graphs(network, precision="fp32", shots=1, target="cpu", msda="nvidia")
 
 
 @pytest.mark.parametrize("made", ["float_export", "half_export"])
@@ -133,14 +171,14 @@ def test_model_json_says_what_was_measured(float_export: Export, checkpoint: Pat
     ("precision", "msda", "operator"), [("fp16", "nvidia", NVIDIA), ("fp32", "standard", None)]
 )
 def test_other_ways_to_write_the_operator(
-    traced: list[ir.Model],
+    traced: Traced,
     network: Network,
     precision: Precision,
     msda: Msda,
     operator: OperatorName | None,
     tmp_path: Path,
 ) -> None:
-    models = assemble(*map(clone, traced), precision=precision, msda=msda)
+    models = assemble(*copy_of(traced), precision=precision, msda=msda)
     onnx_writer.write(models, tmp_path)
     pair = onnx.load(tmp_path / "pair.onnx")
     called = [node for node in pair.graph.node if node.domain]
@@ -160,7 +198,7 @@ def test_other_ways_to_write_the_operator(
 
 
 def load_graphs(export: Export) -> dict[str, ir.Model]:
-    return {name: ir.load(export.path / f"{name}.onnx") for name in ("pair", "support", "query")}
+    return {name: ir.load(export.path / spec.file) for name, spec in export.model.graphs.items()}
 
 
 @pytest.mark.parametrize("scale", [-1, float("nan")])

@@ -14,6 +14,7 @@ from fmmp_export.export import Export
 from fmmp_export.onnx_writer import EMBEDDED, SCOPES, WEIGHTS
 from fmmp_export.operator_function import FMMP
 from fmmp_export.precision import to_half
+from fmmp_export.projected import PROJECTED
 from tests.export.conftest import CONFIG, SHOTS
 
 GRAPHS = ("pair", "support", "query")
@@ -60,14 +61,17 @@ def test_interface_is_the_documented_one(float_export: Export) -> None:
         assert [value.name for value in model.graph.output] == [tensor.name for tensor in graph.outputs]
 
 
-@pytest.mark.parametrize("name", GRAPHS)
-def test_deformable_attention_is_one_node_with_its_definition(float_export: Export, name: str) -> None:
+CALLS = {"support": 1, "query": 2 * CONFIG.num_layers - 1, "query_batch3": 2 * CONFIG.num_layers - 1}
+
+
+@pytest.mark.parametrize("name", [*GRAPHS, "query_batch3"])
+def test_a_miner_calls_the_operator_once(float_export: Export, name: str) -> None:
     model = load(float_export, name)
     found = nodes(model, FMMP.op_type)
-    # Each structure head of each miner; in the support also the features at its keypoints and the template.
-    per_miner, layers = CONFIG.num_heads, CONFIG.num_layers
-    count = {"support": per_miner + 2, "query": (2 * layers - 1) * per_miner}
-    assert len(found) == {**count, "pair": sum(count.values())}[name]
+    of_miners = [node for node in found if "miners" in node.name]
+    assert len(of_miners) == {**CALLS, "pair": 2 * CONFIG.num_layers}[name]
+    # The support is also read at its keypoints, and so is its template.
+    assert len(found) - len(of_miners) == {"support": 2, "pair": 2}.get(name, 0)
     for node in found:
         assert node.domain == FMMP.domain
         assert {a.name: a.s.decode() for a in node.attribute} == {
@@ -76,6 +80,18 @@ def test_deformable_attention_is_one_node_with_its_definition(float_export: Expo
         }
     assert [(function.domain, function.name) for function in model.functions] == [(FMMP.domain, FMMP.op_type)]
     assert {(opset.domain, opset.version) for opset in model.opset_import} == {("", 18), (FMMP.domain, 1)}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_cpu_projects_what_it_sampled(cpu_export: Export, name: str) -> None:
+    model = load(cpu_export, name)
+    found = nodes(model, PROJECTED)
+    assert len(found) == {**CALLS, "pair": 2 * CONFIG.num_layers}[name]
+    assert all((node.domain, len(node.attribute)) == (FMMP.domain, 0) for node in found)
+    assert len(nodes(model, FMMP.op_type)) == {"support": 2, "query": 0, "pair": 2}[name]
+    assert {function.name for function in model.functions} == {FMMP.op_type, PROJECTED}
+    # No product reads all cells of an image for all heads.
+    assert not [node for node in nodes(model, "MatMul") if "value_proj" in node.name]
 
 
 def test_graphs_are_simplified(float_export: Export) -> None:
@@ -140,7 +156,7 @@ def test_half_precision_is_explicit(half_export: Export, name: str) -> None:
             assert read[0] == single, node.name
         if node.op_type == "Conv":
             assert read[0] == (single if "descriptor" in node.name else half), node.name
-    for module in ("point_heads", "sampling_offsets", "position_code", "match", "cues"):
+    for module in ("point_heads", "sampling", "position_code", "match", "cues"):
         kinds = {
             types[node.input[0]]
             for node in nodes(model, "MatMul")

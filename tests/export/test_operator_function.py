@@ -14,10 +14,15 @@ import pytest
 from onnx import TensorProto, helper
 
 from fmmp_export.operator_function import FMMP, INPUTS, NVIDIA, OPSET, OUTPUT, OperatorName, definition
+from fmmp_export.projected import INPUT_TYPES, PROJECTED, projected_definition
 from tests.golden import load_npz
 from tests.operator.reference import Array, Inputs, draw, reference, starts
 from tests.operator.session import INPUTS as COMPILED_INPUTS
 from tests.operator.session import PER_HEAD
+from tests.operator.session import PROJECTED as COMPILED_PROJECTED
+from tests.operator.test_projected import ATOL as PROJECTED_ATOL
+from tests.operator.test_projected import Projected, kinds, step_by_step
+from tests.operator.test_projected import draw as draw_projected
 
 FLOAT, HALF = int(TensorProto.FLOAT), int(TensorProto.FLOAT16)
 NUMPY: dict[int, type[np.floating[Any]]] = {FLOAT: np.float32, HALF: np.float16}
@@ -29,6 +34,13 @@ CASES = {
     "height != width": draw([(5, 3), (2, 7)], batch=2),  # catches a swapped x, y
     "single cells": draw([(1, 1), (1, 1)], batch=3, points=2),  # three of four neighbours lie outside
     "one head, many channels": draw([(4, 6)], heads=1, points=1, channels=37),
+}
+
+
+PROJECTED_CASES = {
+    "two heads a point": draw_projected([(4, 4), (2, 2)], batch=2, heads=8, references=4),
+    "height != width": draw_projected([(5, 3), (2, 7)]),
+    "no queries": draw_projected([(5, 3)], queries=0),
 }
 
 
@@ -106,3 +118,27 @@ def test_nvidias_name_has_the_same_definition() -> None:
 
 def test_python_and_cpp_spell_the_operator_alike() -> None:
     assert (FMMP.op_type, INPUTS) == (PER_HEAD, COMPILED_INPUTS)
+
+
+@pytest.mark.parametrize("storage", ["float", "float16"])
+@pytest.mark.parametrize("case", PROJECTED_CASES.values(), ids=PROJECTED_CASES)
+def test_the_projected_definition_is_its_steps(case: Projected, storage: str) -> None:
+    case = case.stored_as(storage)
+    ends = ", ".join(f"{kind} {part}" for part, kind in kinds(storage).items())
+    model = onnx.parser.parse_model(
+        f"""<ir_version: 10, opset_import: ["": {OPSET}, "{FMMP.domain}": 1]>
+        one_node ({ends}) => ({storage}[B, Q, M, D] output)
+        {{ output = {FMMP.domain}.{PROJECTED} ({", ".join(vars(case))}) }}"""
+    )
+    model.functions.extend([definition(FMMP), projected_definition()])
+    onnx.checker.check_model(model, full_check=True)
+    run_it = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    (found,) = run_it.run(None, vars(case))
+    # In half precision every cell is projected first, and rounded: 2^-12 of at most 1, then summed by weight.
+    atol = PROJECTED_ATOL[storage] + (2.0**-11 if storage == "float16" else 0)
+    np.testing.assert_allclose(found, step_by_step(case), rtol=0, atol=atol)
+
+
+def test_torch_writes_the_projected_operator_as_it_is_compiled() -> None:
+    assert PROJECTED == COMPILED_PROJECTED
+    assert list(INPUT_TYPES) == list(kinds("float"))

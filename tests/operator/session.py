@@ -57,8 +57,8 @@ def model(
     return bytes(proto.SerializeToString())
 
 
-def session(graph: bytes) -> ort.InferenceSession:
-    """Open a graph with our library; skip the test if that is not built."""
+def session(graph: bytes | str) -> ort.InferenceSession:
+    """Open a graph, or its file, with our library; skip the test if that is not built."""
     try:
         path = library("onnxruntime")
     except FileNotFoundError as error:

@@ -75,12 +75,13 @@ def write_bundle(folder: Path, shots: int = 1, *, name: str = "fake", nan: bool 
 
 def _model(folder: Path, name: str, shots: int, graphs: dict[str, Any]) -> Model:
     return Model(
-        format=1,
+        format=2,
         name=name,
         network={"backbone": "none"},
         keypoints=KEYPOINTS,
         shots=shots,
         batch=1,
+        target="cpu",
         image_size=SIZE,
         crop_padding=PADDING,
         mean=[0.485, 0.456, 0.406],

@@ -78,7 +78,7 @@ def _set(*path: Any) -> Callable[[Any], None]:  # noqa: ANN401  # keys and indic
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (_set("format", 2), "has bundle format 2, this version of fmmp reads 1"),
+        (_set("format", 3), "has bundle format 3, this version of fmmp reads 2"),
         (_set("format", "1"), "has bundle format '1'"),
         (lambda c: c.pop("format"), "has bundle format None"),
         (_set("colour", "red"), "unknown key 'colour'; known keys are format, name,"),
