@@ -47,6 +47,7 @@ def describe(
         keypoints=config.max_keypoints,
         shots=shots,
         batch=1,
+        target="cpu",
         image_size=config.image_size,
         crop_padding=CROP_PADDING,
         mean=list(MEAN),
