@@ -5,6 +5,7 @@ import gc
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -222,6 +223,7 @@ def test_a_session_is_made_once(batch_bundle: Path, monkeypatch: pytest.MonkeyPa
 
     def count(*arguments: Any) -> Any:  # noqa: ANN401  # as its constructor
         made.append(arguments[0])
+        time.sleep(0.05)  # all others ask meanwhile
         return session(*arguments)
 
     monkeypatch.setattr("onnxruntime.InferenceSession", count)
