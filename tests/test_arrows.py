@@ -23,7 +23,6 @@ FORBIDDEN = {
         "timm",
         "onnx",
         "accelerate",
-        "safetensors",
     },
     RUNTIME / "pose": {"cv2", "onnxruntime"},  # numpy alone
     ROOT / "fmmp_train": {"fmmp_export", "onnx", "onnxscript"},

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fmmp_runtime.annotation import read_annotation
     from fmmp_runtime.draw import draw_pose
-    from fmmp_runtime.estimator import Pose, PoseEstimator, Support, SupportState
+    from fmmp_runtime.estimator import Pose, PoseEstimator, Support
     from fmmp_runtime.image import read_image
+    from fmmp_runtime.support_state import SupportState
 
 __all__ = ["Pose", "PoseEstimator", "Support", "SupportState", "draw_pose", "read_annotation", "read_image"]
 
@@ -16,7 +17,7 @@ _HOMES = {
     "Pose": "estimator",
     "PoseEstimator": "estimator",
     "Support": "estimator",
-    "SupportState": "estimator",
+    "SupportState": "support_state",
     "draw_pose": "draw",
     "read_annotation": "annotation",
     "read_image": "image",

@@ -4,9 +4,12 @@
 The exporter fills these classes and writes them; the runtime reads them and refuses a file that changed.
 """
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -17,6 +20,9 @@ from fmmp_runtime.files import sha256, write_atomically
 FORMAT = 2
 MODEL_FILE = "model.json"
 GRAPHS = ("pair", "support", "query")
+BATCH_GRAPH = re.compile(r"query_batch([1-9]\d*)")  # the query graph for so many frames at once
+WEIGHTS_FILE = "weights.bin"
+TARGETS = ("cpu", "gpu")
 
 T = TypeVar("T")
 
@@ -96,6 +102,23 @@ class Model:
         """M, the columns of the reference index."""
         return self.graphs["support"].shape("reference_index")[-1]
 
+    @cached_property
+    def batches(self) -> dict[int, str]:
+        """Frames that one run of a query graph takes -> its name, the largest first; 1 is always there."""
+        found = {int(match[1]): name for name in self.graphs if (match := BATCH_GRAPH.fullmatch(name))}
+        return dict(sorted(({1: "query"} | found).items(), reverse=True))
+
+    @cached_property
+    def state_key(self) -> str:
+        """SHA-256 of what a support state depends on: the graphs that make and read it, and the weights."""
+        names = (self.graphs["support"].file, self.graphs["query"].file, WEIGHTS_FILE)
+        return hashlib.sha256("".join(f"{name} {self.files[name]}\n" for name in names).encode()).hexdigest()
+
+    @property
+    def state_tensors(self) -> list[TensorSpec]:
+        """The support state, in the order of the query graph's inputs."""
+        return [tensor for tensor in self.graphs["query"].inputs if tensor.name != "query"]
+
     def to_json(self) -> str:
         """The text of model.json."""
         return json.dumps(asdict(self), indent=2) + "\n"
@@ -136,11 +159,7 @@ class Bundle:
             ) from error
         if not isinstance(content, dict):
             raise BundleError(f"{file} must hold a JSON object, got {type(content).__name__}")
-        if content.get("format") != FORMAT:
-            raise BundleError(
-                f"{file} has bundle format {content.get('format')!r}, this version of fmmp reads {FORMAT}: "
-                "export the checkpoint again, or install the fmmp that wrote it"
-            )
+        _check_format(file, content.get("format"))
         try:
             model = _parse(Model, content, "")
             _check(model)
@@ -150,7 +169,7 @@ class Bundle:
         return cls(path=folder, model=model)
 
     def graph(self, name: str) -> Path:
-        """Path of the ONNX file of the graph "pair", "support" or "query"."""
+        """Path of the ONNX file of a graph, such as "query"."""
         return self.path / self.model.graphs[name].file
 
     def engine(self, key: EngineKey) -> Path:
@@ -167,10 +186,27 @@ class Bundle:
         return {file: digest for file, digest in self.model.files.items() if file not in others}
 
 
+def _check_format(file: Path, found: object) -> None:
+    known = f"{file} has bundle format {found!r}, this fmmp reads {FORMAT}"
+    if type(found) is int and found > FORMAT:
+        raise BundleError(f"{known}: it was made by a newer fmmp: update fmmp")
+    if found != FORMAT:
+        raise BundleError(f"{known}: export the checkpoint again")
+
+
 def _check(model: Model) -> None:
     missing = [name for name in GRAPHS if name not in model.graphs]
     if missing:
         raise BundleError(f"graphs lacks {missing[0]!r}, expected {', '.join(GRAPHS)}")
+    for name in model.graphs:
+        if name not in GRAPHS and not BATCH_GRAPH.fullmatch(name):
+            raise BundleError(f"unknown graph {name!r}; known are {', '.join(GRAPHS)} and query_batchN")
+    if model.target not in TARGETS:
+        raise BundleError(f"target must be one of {', '.join(TARGETS)}, got {model.target!r}")
+    if WEIGHTS_FILE not in model.files:
+        raise BundleError(f"files lacks {WEIGHTS_FILE!r}, which holds the weights of all graphs")
+    for count, name in model.batches.items():
+        _check_batch(model.graphs["query"], model.graphs[name], count)
     for graph in model.graphs.values():
         if graph.file not in model.files:
             raise BundleError(f"{graph.file} is a graph, but files gives no hash of it")
@@ -180,6 +216,22 @@ def _check(model: Model) -> None:
     for key in ("keypoints", "shots", "batch", "image_size"):
         if getattr(model, key) < 1:
             raise BundleError(f"{key} must be at least 1, got {getattr(model, key)}")
+
+
+def _check_batch(query: GraphSpec, batch: GraphSpec, count: int) -> None:
+    """Whether a graph is the query graph for `count` frames: every input and each answer that many times."""
+    axes = {"points": 1}  # (L, N, K, 2); all others have their frames in front
+    ours, theirs = (*query.inputs, *query.outputs), (*batch.inputs, *batch.outputs)
+    if len(ours) != len(theirs):
+        raise BundleError(f"{batch.file} has {len(theirs)} inputs and outputs, expected {len(ours)}")
+    for one, many in zip(ours, theirs, strict=True):
+        shape = list(one.shape)
+        shape[axes.get(one.name, 0)] *= count
+        if (many.name, many.dtype, many.shape) != (one.name, one.dtype, shape):
+            raise BundleError(
+                f"{batch.file} has {many.name} as {many.dtype} {many.shape}, "
+                f"expected {one.name} as {one.dtype} {shape}"
+            )
 
 
 def _check_hashes(folder: Path, files: Mapping[str, str]) -> None:

@@ -11,8 +11,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code: 0 done, 1 something that the user can mend."""
     parser = _parser()
     args = parser.parse_args(argv)
-    if len(args.annotation) not in (1, len(args.support)):
-        parser.error(f"give one --annotation for all supports or one each: {len(args.support)} supports")
+    _check_together(parser, args)
     from fmmp_runtime.run import (
         Job,
         run,
@@ -22,6 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         bundle=args.bundle,
         supports=args.support,
         annotations=args.annotation * (len(args.support) if len(args.annotation) == 1 else 1),
+        state=args.state,
+        save_state=args.save_state,
         queries=args.query,
         folder=args.output,
         box=args.box,
@@ -51,17 +52,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("bundle", type=Path, help="folder that fmmp-export wrote")
     parser.add_argument(
-        "--support", type=Path, nargs="+", required=True, metavar="IMAGE", help="annotated example"
+        "--support", type=Path, nargs="+", default=[], metavar="IMAGE", help="annotated example"
     )
     parser.add_argument(
-        "--annotation", nargs="+", required=True, metavar="JSON", help="its keypoints; see below"
+        "--annotation", nargs="+", default=[], metavar="JSON", help="its keypoints; see below"
     )
     parser.add_argument(
-        "--query", nargs="+", required=True, metavar="FILE", help="images, videos, or a camera as camera:0"
+        "--state", type=Path, metavar="FILE", help="of --save-state, instead of --support and --annotation"
     )
     parser.add_argument(
-        "-o", "--out", dest="output", type=Path, required=True, metavar="DIR", help="for the results"
+        "--save-state",
+        type=Path,
+        metavar="FILE",
+        help="write what was learnt from the support, for this bundle; --query may then be left out",
     )
+    parser.add_argument(
+        "--query", nargs="+", default=[], metavar="FILE", help="images, videos, or a camera as camera:0"
+    )
+    parser.add_argument("-o", "--out", dest="output", type=Path, metavar="DIR", help="for the results")
     parser.add_argument(
         "--box",
         type=float,
@@ -73,6 +81,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--backend", default="auto", choices=("auto", *NAMES), help="(default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON, one line a query")
     return parser
+
+
+def _check_together(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Leave with exit code 2 where options are missing or contradict each other."""
+    if args.state is not None:
+        for option, value in (
+            ("--support", args.support),
+            ("--annotation", args.annotation),
+            ("--save-state", args.save_state),
+        ):
+            if value:
+                parser.error(f"{option} does not go with --state, which has it all")
+    wanted = {} if args.state is not None else {"--support": args.support, "--annotation": args.annotation}
+    if args.save_state is None or args.query or args.output is not None:
+        wanted |= {"--query": args.query, "--out": args.output}
+    if missing := [option for option, value in wanted.items() if not value]:
+        parser.error(f"the following arguments are required: {', '.join(missing)}")
+    if args.support and len(args.annotation) not in (1, len(args.support)):
+        parser.error(f"give one --annotation for all supports or one each: {len(args.support)} supports")
 
 
 def _positive(text: str) -> int:

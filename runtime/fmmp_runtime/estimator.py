@@ -4,13 +4,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fmmp_runtime import backends
-from fmmp_runtime.backends import BackendError
+from fmmp_runtime.backends import BackendError, Look
+from fmmp_runtime.batch import are_boxes, are_frames, broadcast, split
 from fmmp_runtime.bundle import Bundle
 from fmmp_runtime.image import Image, check_image, warp
 from fmmp_runtime.pose import (
@@ -26,6 +27,9 @@ from fmmp_runtime.pose import (
     reference_index,
     transform_points,
 )
+from fmmp_runtime.support_state import SupportState
+
+__all__ = ["Pose", "PoseEstimator", "Support", "SupportState"]
 
 BOX_MARGIN = 0.1  # around annotated points that come without a box, of their longer side, on every side
 
@@ -42,18 +46,6 @@ class Support:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SupportState:
-    """A remembered category; goes into `PoseEstimator.locate`."""
-
-    tensors: dict[str, NDArray[Any]]  # inputs of the query graph
-    links: NDArray[np.int64]  # (E, 2)
-    known: NDArray[np.bool_]  # (K_c,) visible in at least one support
-    shots: int
-    notes: tuple[str, ...]  # what was assumed, for people
-    bundle: Bundle  # whose graphs made the tensors
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Pose:
     """The keypoints of one image."""
 
@@ -67,7 +59,11 @@ class Pose:
 
 
 class PoseEstimator:
-    """A bundle, ready to run. Knows of the network only what the bundle's model.json says."""
+    """A bundle, ready to run. Knows of the network only what the bundle's model.json says.
+
+    Any number of threads may use one estimator at once; none of its methods keeps anything of a frame.
+    After an error it works on as before.
+    """
 
     def __init__(self, bundle: Path | str, backend: str = "auto", threads: int | None = None) -> None:
         """Open a bundle.
@@ -133,41 +129,97 @@ class PoseEstimator:
             bundle=self.bundle,
         )
 
-    def locate(self, frame: Image, state: SupportState, box: ArrayLike | None = None) -> Pose:
-        """Find the remembered category's keypoints in a frame.
-
-        Args:
-            frame: (H, W, 3) RGB uint8.
-            state: from `remember`.
-            box: x, y, width, height of the object in pixels; None: the whole frame.
+    def load_state(self, path: Path | str) -> SupportState:
+        """Read a category that `SupportState.save` wrote, instead of remembering it.
 
         Raises:
-            ValueError: the frame, the box or the state cannot be used; says why.
+            OSError: there is no such file, or it cannot be read.
+            StateError: it is cut off, changed, of a newer version, or of another bundle.
         """
-        if state.bundle.model != self.model:
+        return SupportState.load(path, self.bundle)
+
+    @overload
+    def locate(
+        self, frame: Image, state: SupportState, box: Sequence[Sequence[float] | NDArray[Any] | None]
+    ) -> list[Pose]: ...
+    @overload
+    def locate(  # type: ignore[overload-overlap]  # an ndarray may be one box or many: it counts as one here
+        self, frame: Image, state: SupportState, box: ArrayLike | None = None
+    ) -> Pose: ...
+    @overload
+    def locate(
+        self,
+        frame: Image | Sequence[Image],
+        state: SupportState | Sequence[SupportState],
+        box: ArrayLike | Sequence[ArrayLike | None] | None = None,
+    ) -> list[Pose]: ...
+    def locate(self, frame: Any, state: Any, box: Any = None) -> Any:
+        """Find the remembered category's keypoints in a frame, or in each of many.
+
+        Each argument may be a list; lists given together have the same length and go together item by item,
+        and what is no list holds for every item. So one frame with a list of boxes is many objects in it, and
+        one frame with a list of states is many categories. They run in as few runs as the bundle's graphs
+        allow, and the answers are those of one by one.
+
+        Args:
+            frame: (H, W, 3) RGB uint8; a list of frames of any sizes, or an (N, H, W, 3) array.
+            state: from `remember` or `load_state`; a list of states.
+            box: x, y, width, height of the object in pixels; None: the whole frame; a list of boxes, or an
+                (N, 4) array.
+
+        Returns:
+            A Pose, or a list of them if an argument is a list.
+
+        Raises:
+            ValueError: a frame, box or state cannot be used; says which and why. Nothing was run then.
+        """
+        items = broadcast(
+            frames=(frame, are_frames(frame)),
+            states=(state, isinstance(state, list | tuple)),
+            boxes=(box, are_boxes(box)),
+        )
+        if items is None:
+            look, clipped = self._look(frame, state, box)
+            return self._run([look], [clipped])[0]
+        looks, boxes = [], []
+        for number, item in enumerate(items):
+            try:
+                look, clipped = self._look(*item)
+            except ValueError as error:
+                raise type(error)(f"item {number}: {error}") from error
+            looks.append(look)
+            boxes.append(clipped)
+        poses: list[Pose] = []
+        for piece in split(looks, self.model.batches):
+            poses += self._run(piece, boxes[len(poses) : len(poses) + len(piece)])
+        return poses
+
+    def _look(
+        self, frame: Image, state: SupportState, box: ArrayLike | None
+    ) -> tuple[Look, NDArray[np.float64]]:
+        """One frame, state and box, checked; and the box, clipped."""
+        if not isinstance(state, SupportState):
+            raise ValueError(f"state must be a SupportState, from remember(...), got {type(state).__name__}")
+        if state.bundle.model.state_key != self.model.state_key:
             raise ValueError(
                 f"this support was remembered with {state.bundle.path}, not with {self.bundle.path}"
             )
         size_hw = _size(check_image(frame, "frame"))
         clipped = check_box(_whole(size_hw) if box is None else box, size_hw)
-        matrix = self._crop_matrix(clipped)
-        crop = warp(frame, matrix, self.model.image_size)
-        answer = self.backend.run("query", {"query": crop[None], **state.tensors})
-        if not (np.isfinite(answer["points"]).all() and np.isfinite(answer["score"]).all()):
+        return Look(frame=frame, matrix=self._crop_matrix(clipped), state=state), clipped
+
+    def _run(self, looks: Sequence[Look], boxes: Sequence[NDArray[np.float64]]) -> list[Pose]:
+        """Run one graph; there is one for so many looks."""
+        points, scores = self.backend.locate(looks)  # (L, N, K, 2), (N, K)
+        if not (np.isfinite(points).all() and np.isfinite(scores).all()):
             raise BackendError(
                 f"{self.bundle.path} gave numbers that are not finite ({self.model.precision})"
             )
-        count = len(state.known)
-        points = (
-            answer["points"][-1, 0, :count].astype(np.float64) * self.model.image_size
-        )  # last layer, pixels
-        return Pose(
-            keypoints=transform_points(points, invert_matrix(matrix)),
-            score=np.where(state.known, answer["score"][0, :count], 0).astype(np.float64),
-            links=state.links,
-            known=state.known,
-            box=clipped,
-        )
+        last = points[-1].astype(np.float64) * self.model.image_size  # of the last layer, pixels
+        return [
+            _pose(look, box, crop_points, score)
+            for look, box, crop_points, score in zip(looks, boxes, last, scores, strict=True)
+        ]
 
     def _check(
         self, support: Support, number: int, strict: bool
@@ -193,6 +245,19 @@ class PoseEstimator:
         own = np.arange(self.model.keypoints)[:, None]
         tensors["reference_index"][:] = own  # each keypoint reads around itself
         return tensors
+
+
+def _pose(look: Look, box: NDArray[np.float64], points: NDArray[np.float64], score: NDArray[Any]) -> Pose:
+    """From points (K, 2) in crop pixels and scores (K,) to what the user asked for."""
+    state = look.state
+    count = len(state.known)
+    return Pose(
+        keypoints=transform_points(points[:count], invert_matrix(look.matrix)),
+        score=np.where(state.known, score[:count], 0).astype(np.float64),
+        links=state.links,
+        known=state.known,
+        box=box,
+    )
 
 
 def _skeleton(

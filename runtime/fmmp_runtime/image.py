@@ -85,15 +85,18 @@ def check_image(image: NDArray[Any], name: str = "image") -> Image:
     return image
 
 
-def warp(image: Image, matrix: ArrayLike, size: int) -> Image:
+def warp(image: Image, matrix: ArrayLike, size: int, out: Image | None = None) -> Image:
     """Crop (size, size, 3) whose pixel p shows the image at matrix^-1 p, bilinear; black outside the image.
 
     Args:
         image: (H, W, 3).
         matrix: (2, 3), image pixels -> crop pixels (`crop_matrix`).
         size: side of the crop, pixels.
+        out: (size, size, 3), contiguous, to write into; None: a new one.
     """
-    crop = cv2.warpAffine(image, np.asarray(matrix, np.float64), (size, size), flags=cv2.INTER_LINEAR)
+    crop = cv2.warpAffine(
+        image, np.asarray(matrix, np.float64), (size, size), dst=out, flags=cv2.INTER_LINEAR
+    )
     return np.asarray(crop, np.uint8)
 
 

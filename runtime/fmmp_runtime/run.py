@@ -16,9 +16,11 @@ from fmmp_runtime.draw import draw_pose, draw_sheet
 from fmmp_runtime.estimator import Pose, PoseEstimator, Support, SupportState
 from fmmp_runtime.files import write_atomically
 from fmmp_runtime.image import Image, read_image, write_image
-from fmmp_runtime.video import VideoReader, VideoWriter, is_video
+from fmmp_runtime.video import CameraStoppedError, VideoReader, VideoWriter, is_video
 
 MOST_ON_SHEET = 24  # pictures; further queries have their own files only
+
+Example = tuple[Path, Image, Annotation]  # of a support
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +28,12 @@ class Job:
     """What the command line asks for."""
 
     bundle: Path
-    supports: list[Path]
+    supports: list[Path]  # none: `state` is there
     annotations: list[str]  # one a support
     queries: list[str]
-    folder: Path
+    folder: Path | None  # None: there are no queries
+    state: Path | None = None  # file of a support state
+    save_state: Path | None = None  # file to write it to
     box: list[float] | None = None  # x, y, width, height in every query
     frames: int | None = None  # of a video or camera, at most
     backend: str = "auto"
@@ -42,9 +46,29 @@ def run(job: Job) -> list[str]:
     Raises:
         OSError, ValueError: nothing could be done: bundle, support, annotation or folder are at fault.
     """
-    _make_folder(job.folder)
+    if job.folder is not None:
+        _make_folder(job.folder)
     estimator = PoseEstimator(job.bundle, job.backend)
     _tell(estimator.backend.description)
+    examples: list[Example] = []
+    if job.state is not None:
+        state = estimator.load_state(job.state)
+    else:
+        state, examples = _remember(job, estimator)
+    for note in dict.fromkeys(
+        note for notes in (*(e[2].notes for e in examples), state.notes) for note in notes
+    ):
+        _tell(note)
+    if job.save_state is not None:
+        state.save(job.save_state)
+        _tell(f"{job.save_state}: the support, for {job.bundle}")
+    if job.folder is None:
+        return []
+    return _Output(job, job.folder, estimator, state, examples).write_all()
+
+
+def _remember(job: Job, estimator: PoseEstimator) -> tuple[SupportState, list[Example]]:
+    """Read the examples and learn from them."""
     annotations = [
         read_annotation(file, image) for file, image in zip(job.annotations, job.supports, strict=True)
     ]
@@ -56,27 +80,22 @@ def run(job: Job) -> list[str]:
     for path, annotation in zip(job.supports, annotations, strict=True):
         if annotation.image and Path(annotation.image).name != path.name:
             _tell(f"the annotation of {path.name} says that it belongs to {annotation.image}")
-    state = estimator.remember(supports)
-    for note in dict.fromkeys(
-        note for notes in (*(a.notes for a in annotations), state.notes) for note in notes
-    ):
-        _tell(note)
-    return _Output(job, estimator, state, annotations).write_all(images)
+    return estimator.remember(supports), list(zip(job.supports, images, annotations, strict=True))
 
 
 class _Output:
     """Writes what the estimator says of each query, under a name of its own."""
 
     def __init__(
-        self, job: Job, estimator: PoseEstimator, state: SupportState, annotations: list[Annotation]
+        self, job: Job, folder: Path, estimator: PoseEstimator, state: SupportState, examples: list[Example]
     ) -> None:
-        self.job, self.estimator, self.state = job, estimator, state
-        self.annotations = annotations
+        self.job, self.folder, self.estimator, self.state = job, folder, estimator, state
+        self.examples = examples
         self.names: set[str] = set()
         self.panels: list[tuple[str, Image]] = []
 
-    def write_all(self, supports: list[Image]) -> list[str]:
-        for path, image, annotation in zip(self.job.supports, supports, self.annotations, strict=True):
+    def write_all(self) -> list[str]:
+        for path, image, annotation in self.examples:
             picture = draw_pose(image, annotation.keypoints, annotation.visible, self.state.links)
             write_image(self._path(f"support-{path.stem}", ".jpg"), picture)
             self._show(f"support: {path.name}", picture)
@@ -86,9 +105,10 @@ class _Output:
                 (self._video if is_video(query) else self._image)(query)
             except (OSError, ValueError) as error:
                 failures.append(str(error) if query in str(error) else f"{query}: {error}")
-        sheet = self._path("sheet", ".jpg")
-        write_image(sheet, draw_sheet(self.panels))
-        _tell(f"{sheet}: support and queries side by side")
+        if self.panels:
+            sheet = self._path("sheet", ".jpg")
+            write_image(sheet, draw_sheet(self.panels))
+            _tell(f"{sheet}: {'support and ' if self.examples else ''}queries side by side")
         return failures
 
     def _image(self, query: str) -> None:
@@ -108,7 +128,7 @@ class _Output:
             Path(query).stem if not query.startswith("camera:") else query.replace(":", "-"), ".mp4"
         )
         poses: list[dict[str, Any]] = []
-        seconds, last = 0.0, None
+        seconds, last, stopped = 0.0, None, None
         with VideoWriter(path, reader.rate) as writer:
             try:
                 for frame in islice(reader, self.job.frames):
@@ -121,11 +141,15 @@ class _Output:
                     _progress(query, len(poses), reader.count)
             except KeyboardInterrupt:  # how a camera is stopped: what there is gets written
                 _tell(f"{query}: stopped after {len(poses)} frames")
+            except CameraStoppedError as error:  # likewise, and then it is said
+                stopped = error
         if sys.stderr.isatty():
             sys.stderr.write("\n")  # after the progress
         if last is not None:
             self._show(Path(query).name, last)
         self._report(query, path, {"frames": poses}, 1e3 * seconds / max(len(poses), 1))
+        if stopped is not None:
+            raise stopped
 
     def _report(self, query: str, path: Path, content: dict[str, Any], milliseconds: float) -> None:
         """Write the JSON beside the picture and say so."""
@@ -136,7 +160,7 @@ class _Output:
         print(json.dumps(result) if self.job.print_json else line, flush=True)
 
     def _as_json(self, pose: Pose) -> dict[str, Any]:
-        names = self.annotations[0].names
+        names = self.examples[0][2].names if self.examples else None
         return {
             "keypoints": pose.keypoints.round(2).tolist(),
             "score": pose.score.round(4).tolist(),
@@ -156,7 +180,7 @@ class _Output:
             number += 1
             name = f"{stem}-pose-{number}"
         self.names.add(name)
-        return self.job.folder / f"{name}{ending}"
+        return self.folder / f"{name}{ending}"
 
 
 def _draw(image: Image, pose: Pose) -> Image:

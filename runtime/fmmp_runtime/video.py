@@ -24,6 +24,10 @@ def is_video(source: str) -> bool:
     return source.startswith(CAMERA) or Path(source).suffix.lower() in ENDINGS
 
 
+class CameraStoppedError(VideoError):
+    """A camera that gave frames and then none: unplugged, taken by another program, or asleep."""
+
+
 class VideoReader:
     """Frames of "camera:N" or of a video file, one after the other."""
 
@@ -56,6 +60,7 @@ class VideoReader:
 
         Raises:
             VideoError: there is not even a first.
+            CameraStoppedError: a camera gives no more; its frames end only so.
         """
         number = 0
         try:
@@ -69,6 +74,11 @@ class VideoReader:
             self._capture.release()
         if number == 0:
             raise VideoError(f"{self.source} holds no frame that can be decoded")
+        if self.source.startswith(CAMERA):
+            raise CameraStoppedError(
+                f"{self.source} stopped after {number} frames: see that it is plugged in and that no other "
+                "program uses it, then open it again"
+            )
 
 
 class VideoWriter:
@@ -85,17 +95,23 @@ class VideoWriter:
         return self
 
     def write(self, frame: Image) -> None:
-        """Append an RGB frame; all must have the size of the first.
+        """Append an RGB frame.
 
         Raises:
-            VideoError: the file cannot be written.
+            VideoError: it has another size than the first, or the file cannot be written.
         """
+        size = (frame.shape[1], frame.shape[0])
         if self._writer is None:
-            size = (frame.shape[1], frame.shape[0])
+            self._size = size
             codec = cv2.VideoWriter.fourcc(*"mp4v")
             self._writer = cv2.VideoWriter(str(self._part), codec, self._rate, size)
             if not self._writer.isOpened():
                 raise VideoError(f"cannot write {self.path}: no permission, no space, or OpenCV without MP4")
+        if size != self._size:
+            raise VideoError(
+                f"cannot add a frame of {size[0]} x {size[1]} pixels to {self.path}, whose first has "
+                f"{self._size[0]} x {self._size[1]}: a video has one size"
+            )
         self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
 
     def __exit__(

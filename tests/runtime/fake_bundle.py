@@ -2,6 +2,8 @@
 """A bundle whose network answers what it was told: the support keypoints, and the brightness of the query."""
 
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +12,21 @@ import onnx
 from onnx import TensorProto as Type
 from onnx import helper, numpy_helper
 
-from fmmp_runtime.bundle import GraphSpec, Model, ScoreSpec, SourceSpec, TensorSpec
+from fmmp_runtime.bundle import FORMAT, GraphSpec, Model, ScoreSpec, SourceSpec, TensorSpec
 from fmmp_runtime.files import sha256
 
 KEYPOINTS, HEADS, LAYERS, SIZE, PADDING = 12, 3, 2, 64, 1.2
 KINDS = {"uint8": Type.UINT8, "float32": Type.FLOAT, "bool": Type.BOOL, "int64": Type.INT64}
 
 
-def write_bundle(folder: Path, shots: int = 1, *, name: str = "fake", nan: bool = False) -> Path:
+def write_bundle(
+    folder: Path, shots: int = 1, *, name: str = "fake", nan: bool = False, batches: Sequence[int] = ()
+) -> Path:
     """Write a bundle with K = 12, crops of 64 pixels and two layers, of which the first answers 0.
 
     points[-1] is the mean of the support keypoints over the shots that show them, every score is the mean
-    brightness of the query. `nan` makes all points NaN.
+    brightness of the query. `nan` makes all points NaN. `batches`: so many frames have a query graph of their
+    own.
     """
     folder.mkdir(parents=True)
     support_inputs = [
@@ -48,17 +53,22 @@ def write_bundle(folder: Path, shots: int = 1, *, name: str = "fake", nan: bool 
         "last_axis": np.array([-1]),
         "pixel_axes": np.array([1, 2, 3]),
         "first_axis": np.array([0]),
-        "score_shape": np.array([1, KEYPOINTS]),
         "white": np.full((1,), 255, np.float32),
         "offset": np.full((1, KEYPOINTS, 2), np.nan if nan else 0, np.float32),
     }
+    counts = {f"query_batch{count}": count for count in batches}
+    for graph, count in counts.items():
+        graphs[graph] = (_times(count, [query_input, *state]), _times(count, answers), _query_nodes())
     for graph, (inputs, outputs, nodes) in graphs.items():
         proto = helper.make_graph(
             nodes,
             graph,
             [helper.make_tensor_value_info(t.name, KINDS[t.dtype], t.shape) for t in inputs],
             [helper.make_tensor_value_info(t.name, KINDS[t.dtype], t.shape) for t in outputs],
-            [numpy_helper.from_array(value, key) for key, value in constants.items()],
+            [
+                *(numpy_helper.from_array(value, key) for key, value in constants.items()),
+                numpy_helper.from_array(np.array([counts.get(graph, 1), KEYPOINTS]), "score_shape"),
+            ],
         )
         model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
         onnx.checker.check_model(model)
@@ -66,16 +76,28 @@ def write_bundle(folder: Path, shots: int = 1, *, name: str = "fake", nan: bool 
             model,
             folder / f"{graph}.onnx",
             save_as_external_data=True,
-            location=f"{graph}.bin",
+            location="weights.bin",
             size_threshold=64,
         )
     _model(folder, name, shots, graphs).write(folder)
     return folder
 
 
+def _times(count: int, tensors: Sequence[TensorSpec]) -> list[TensorSpec]:
+    """The same for `count` frames: their axis is the second of the points, the first of all others."""
+    frames_axis = {"points": 1}
+    return [
+        replace(
+            t,
+            shape=[n * count if axis == frames_axis.get(t.name, 0) else n for axis, n in enumerate(t.shape)],
+        )
+        for t in tensors
+    ]
+
+
 def _model(folder: Path, name: str, shots: int, graphs: dict[str, Any]) -> Model:
     return Model(
-        format=2,
+        format=FORMAT,
         name=name,
         network={"backbone": "none"},
         keypoints=KEYPOINTS,
@@ -124,7 +146,8 @@ def _query_nodes() -> list[onnx.NodeProto]:
         node("Concat", ["first_layer", "last_layer"], ["points"], axis=0),
         node("Cast", ["query"], ["pixels"], to=Type.FLOAT),
         node("ReduceMean", ["pixels", "pixel_axes"], ["mean_pixel"], keepdims=0),
-        node("Div", ["mean_pixel", "white"], ["brightness"]),
+        node("Div", ["mean_pixel", "white"], ["brightness_of_frame"]),
+        node("Unsqueeze", ["brightness_of_frame", "last_axis"], ["brightness"]),
         node("Expand", ["brightness", "score_shape"], ["score"]),
     ]
 

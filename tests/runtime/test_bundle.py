@@ -29,7 +29,7 @@ def test_unlisted_files_do_no_harm(bundle: Path, tmp_path: Path) -> None:
     Bundle.open(copy)
 
 
-@pytest.mark.parametrize("name", ["pair.onnx", "query.onnx", "query.bin", "support.onnx"])
+@pytest.mark.parametrize("name", ["pair.onnx", "query.onnx", "weights.bin", "support.onnx"])
 @pytest.mark.parametrize("where", [0, -1])
 def test_one_changed_byte_is_refused(bundle: Path, tmp_path: Path, name: str, where: int) -> None:
     file = copy_bundle(bundle, tmp_path / "copy") / name
@@ -78,9 +78,21 @@ def _set(*path: Any) -> Callable[[Any], None]:  # noqa: ANN401  # keys and indic
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (_set("format", 3), "has bundle format 3, this version of fmmp reads 2"),
-        (_set("format", "1"), "has bundle format '1'"),
-        (lambda c: c.pop("format"), "has bundle format None"),
+        (_set("format", 3), "format 3, this fmmp reads 2: it was made by a newer fmmp: update fmmp"),
+        (_set("format", 1), "format 1, this fmmp reads 2: export the checkpoint again"),
+        (_set("format", "2"), "has bundle format '2'"),
+        (lambda c: c.pop("format"), "has bundle format None, .* export the checkpoint again"),
+        (_set("target", "tpu"), "target must be one of cpu, gpu, got 'tpu'"),
+        (lambda c: c["files"].pop("weights.bin"), r"files lacks 'weights\.bin'"),
+        (lambda c: c["graphs"].update(other=c["graphs"]["query"]), "unknown graph 'other'; known are pair, "),
+        (
+            lambda c: c["graphs"].update(query_batch3=c["graphs"]["query"]),
+            r"query\.onnx has query as uint8 \[1, .*, expected query as uint8 \[3,",
+        ),
+        (
+            lambda c: c["graphs"].update(query_batch3=c["graphs"]["query"] | {"inputs": []}),
+            "has 2 inputs and outputs, expected 8",
+        ),
         (_set("colour", "red"), "unknown key 'colour'; known keys are format, name,"),
         (_set("score", "sure", 1), r"unknown key 'score\.sure'; known keys are calibrated, meaning"),
         (

@@ -17,6 +17,7 @@ from fmmp_runtime import cli_run, read_image
 from fmmp_runtime.image import write_image
 from fmmp_runtime.video import VideoReader, VideoWriter
 from tests.runtime.fake_bundle import copy_bundle
+from tests.runtime.test_video import Camera
 
 SQUARE = [[30.0, 20.0], [100.0, 25.0], [95.0, 70.0], [40.0, 60.0]]
 BOX = [20.0, 10.0, 91.0, 71.0]
@@ -223,9 +224,9 @@ def test_bad_box(bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str])
 
 def test_changed_bundle(bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copy = copy_bundle(bundle, folder / "bundle")
-    with (copy / "query.bin").open("r+b") as file:
+    with (copy / "weights.bin").open("r+b") as file:
         file.write(b"\xff")
-    assert "query.bin has changed since its export" in _fails(_arguments(copy, folder), capsys)
+    assert "weights.bin has changed since its export" in _fails(_arguments(copy, folder), capsys)
     assert "no bundle at" in _fails(_arguments(folder / "nothing", folder), capsys)
 
 
@@ -246,6 +247,12 @@ def test_folder_that_cannot_be_written(
         lambda a: [*a, "--annotation", "a.json", "b.json"],
         lambda a: a[1:],
         lambda a: [*a, "--wrong"],
+        lambda a: [a[0], *a[5:]],
+        lambda a: [*a[:3], *a[5:]],
+        lambda a: [*a, "--state", "a.state"],
+        lambda a: [a[0], "--state", "a.state"],
+        lambda a: [a[0], "--state", "a.state", "--save-state", "b.state", *a[5:]],
+        lambda a: [*a[:5], "--save-state", "a.state", "--out", "out"],
     ],
 )
 def test_wrong_arguments(
@@ -253,6 +260,61 @@ def test_wrong_arguments(
 ) -> None:
     assert callable(change)
     assert "usage: fmmp-run" in _fails(change(_arguments(bundle, folder)), capsys, code=2)
+
+
+def test_a_camera_that_stops_keeps_what_it_gave(
+    bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cv2.VideoCapture", Camera)
+    said = _fails(_arguments(bundle, folder, ["camera:0", "a.png"]), capsys)
+    assert "camera:0 stopped after 3 frames" in said
+    assert len(json.loads((folder / "out" / "camera-0-pose.json").read_text())["frames"]) == 3
+    monkeypatch.undo()
+    assert len(list(VideoReader(str(folder / "out" / "camera-0-pose.mp4")))) == 3
+    assert (folder / "out" / "a-pose.json").exists()
+
+
+def test_a_device_that_never_sees_the_support(
+    bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli_run.main(_arguments(bundle, folder, ["a.png"])) == 0
+    expected = json.loads((folder / "out" / "a-pose.json").read_text())
+    learnt = _arguments(bundle, folder)
+    learnt = [*learnt[: learnt.index("--query")], "--save-state", str(folder / "cat.state")]
+    assert cli_run.main(learnt) == 0
+    assert f"{folder / 'cat.state'}: the support, for {bundle}" in capsys.readouterr().err
+    (folder / "support.png").unlink()
+    (folder / "support.json").unlink()
+    for file in (folder / "out").iterdir():
+        file.unlink()
+    arguments = _arguments(bundle, folder, ["a.png"])
+    arguments[1 : arguments.index("--query")] = ["--state", str(folder / "cat.state")]
+    assert cli_run.main(arguments) == 0
+    found = json.loads((folder / "out" / "a-pose.json").read_text())
+    assert expected.pop("names") == ["a", "b", "c", "d"]  # the file has none
+    assert found | {"milliseconds": 0} == expected | {"milliseconds": 0}
+    assert sorted(p.name for p in (folder / "out").iterdir()) == [
+        "a-pose.jpg",
+        "a-pose.json",
+        "sheet-pose.jpg",
+    ]
+
+
+def test_state_and_results_in_one_run(bundle: Path, folder: Path) -> None:
+    arguments = [*_arguments(bundle, folder), "--save-state", str(folder / "cat.state")]
+    assert cli_run.main(arguments) == 0
+    assert (folder / "out" / "a-pose.json").exists()
+    assert (folder / "cat.state").exists()
+
+
+def test_state_that_cannot_be_used(bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = _arguments(bundle, folder)
+    arguments[1 : arguments.index("--query")] = ["--state", str(folder / "a.png")]
+    assert "a.png is cut off, or no support state" in _fails(arguments, capsys)
+    arguments[2] = str(folder / "nowhere")
+    assert "nowhere" in _fails(arguments, capsys)
+    arguments = [*_arguments(bundle, folder), "--save-state", "/proc/fmmp/cat.state"]
+    assert "/proc/fmmp/cat.state" in _fails(arguments, capsys)
 
 
 def test_stopped_video_keeps_what_it_has(bundle: Path, folder: Path) -> None:

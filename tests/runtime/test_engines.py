@@ -42,7 +42,7 @@ def test_the_engine_that_fits(folder: Path) -> None:
 
 def test_it_comes_from_its_own_graph_and_every_weight(folder: Path) -> None:
     built_from = Bundle.open(folder).built_from("query")
-    assert sorted(built_from) == ["pair.bin", "query.bin", "query.onnx", "support.bin"]
+    assert sorted(built_from) == ["query.onnx", "weights.bin"]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_the_nearest_engine_is_spoken_of(folder: Path) -> None:
         dataclasses.replace(opened, model=model).engine(dataclasses.replace(KEY, arch="sm75"))
 
 
-@pytest.mark.parametrize("file", ["query.onnx", "query.bin"])
+@pytest.mark.parametrize("file", ["query.onnx", "weights.bin"])
 def test_an_engine_of_an_earlier_export_is_refused(folder: Path, file: str) -> None:
     (folder / file).write_bytes((folder / file).read_bytes() + b"\0")
     content = json.loads((folder / "model.json").read_text())

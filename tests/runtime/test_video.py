@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from fmmp_runtime.video import VideoError, VideoReader, VideoWriter, is_video
+from fmmp_runtime.image import Image
+from fmmp_runtime.video import CameraStoppedError, VideoError, VideoReader, VideoWriter, is_video
 
 
 def _write(path: Path, count: int) -> Path:
@@ -71,3 +73,48 @@ def test_faults_are_named(tmp_path: Path) -> None:
         VideoReader("camera:front")
     with pytest.raises(VideoError, match="camera:77 gives no pictures"):
         VideoReader("camera:77")
+
+
+class Camera:
+    """Stands in for cv2.VideoCapture: three frames, then none, as of a camera that is pulled out."""
+
+    def __init__(self, _: object) -> None:
+        self.left = 3
+        self.open = True
+
+    def isOpened(self) -> bool:
+        return True
+
+    def get(self, _: int) -> float:
+        return 0.0
+
+    def read(self) -> tuple[bool, NDArray[np.uint8] | None]:
+        self.left -= 1
+        return (True, np.full((48, 64, 3), 90, np.uint8)) if self.left >= 0 else (False, None)
+
+    def release(self) -> None:
+        self.open = False
+
+
+def test_a_camera_that_stops_is_an_error_after_its_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cv2.VideoCapture", Camera)
+    frames: list[Image] = []
+    with pytest.raises(
+        CameraStoppedError, match="camera:0 stopped after 3 frames: see that it is plugged in"
+    ):
+        frames.extend(VideoReader("camera:0"))
+    reader = VideoReader("camera:0")
+    for frame in reader:
+        frames.append(frame)
+        break
+    assert all(frame.shape == (48, 64, 3) for frame in frames)
+
+
+def test_a_frame_of_another_size_cannot_go_into_a_video(tmp_path: Path) -> None:
+    """OpenCV leaves it out without a word."""
+    says = r"frame of 48 x 64 pixels to .*a\.mp4, whose first has 64 x 48: a video has one size"
+    with VideoWriter(tmp_path / "a.mp4", 10) as writer:
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+        with pytest.raises(VideoError, match=says):
+            writer.write(np.zeros((64, 48, 3), np.uint8))
+    assert len(list(VideoReader(str(tmp_path / "a.mp4")))) == 1

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What runs the graphs of a bundle; each backend is a module, imported when it is chosen."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fmmp_runtime.bundle import Bundle
+
+if TYPE_CHECKING:
+    from fmmp_runtime.image import Image
+    from fmmp_runtime.support_state import SupportState
 
 NAMES = ("onnxruntime",)
 
@@ -15,17 +21,34 @@ class BackendError(ValueError):
     """A backend that is unknown, or that cannot load or run a graph here."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Look:
+    """One place in one frame, and the category to find there; all of it checked."""
+
+    frame: "Image"  # (H, W, 3) RGB uint8
+    matrix: NDArray[np.float64]  # (2, 3), frame pixels -> crop pixels
+    state: "SupportState"
+
+
 class Backend(Protocol):
-    """Runs a graph of one bundle by its name."""
+    """Runs a graph of one bundle by its name. Any number of threads may use it at once."""
 
     description: str  # what was chosen, for people: versions, and which operator kernel
 
     def load(self, graph: str) -> None:
-        """Get "pair", "support" or "query" ready, so that its first run takes no longer than the next."""
+        """Get a graph ready, so that its first run takes no longer than the next."""
         ...
 
     def run(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Run "pair", "support" or "query" on named arrays; all of its outputs by name."""
+        """Run a graph on named arrays; all of its outputs by name."""
+        ...
+
+    def locate(self, looks: Sequence[Look]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Crop and run the query graph for so many frames; their number is one of `Model.batches`.
+
+        Returns:
+            points (L, N, K, 2) in [0, 1] of the crop and score (N, K), which are the caller's.
+        """
         ...
 
 

@@ -1,22 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run a bundle on the CPU with ONNX Runtime."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fmmp_runtime import operators
-from fmmp_runtime.backends import BackendError
+from fmmp_runtime.backends import BackendError, Look
+from fmmp_runtime.backends.states import StateCache, States
 from fmmp_runtime.bundle import Bundle
+from fmmp_runtime.image import warp
+
+JOINED_STATES = 4  # groups of states that stay joined for the batch graphs
 
 
 class OnnxRuntimeBackend:
     """One session a graph, loaded when it is first asked for.
 
-    Only the threads of the query graph wait in a spin for the next frame: two pools that do double its time.
+    Only the threads of the query graphs wait in a spin for the next frame: two pools that do double its time.
     A pool of the whole process would forbid the host program sessions of its own, so there is none.
     """
 
@@ -29,6 +35,8 @@ class OnnxRuntimeBackend:
         self._bundle = bundle
         self._threads = threads
         self._sessions: dict[str, ort.InferenceSession] = {}
+        self._loading = threading.Lock()
+        self._joined = StateCache(_join, JOINED_STATES)
         try:
             self._operator: Path | None = operators.library("onnxruntime")
             kernel = f"the compiled operator {self._operator}"
@@ -38,7 +46,7 @@ class OnnxRuntimeBackend:
         self.description = f"ONNX Runtime {ort.__version__} on the CPU; deformable attention by {kernel}"
 
     def load(self, graph: str) -> None:
-        """Make the session of "pair", "support" or "query" now.
+        """Make the session of a graph now.
 
         Raises:
             BackendError: the graph cannot be loaded.
@@ -46,7 +54,7 @@ class OnnxRuntimeBackend:
         self._session(graph)
 
     def run(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Run "pair", "support" or "query" on named arrays; all of its outputs by name.
+        """Run a graph on named arrays; all of its outputs by name.
 
         Raises:
             BackendError: the graph cannot be loaded, or the inputs are not its own.
@@ -58,15 +66,33 @@ class OnnxRuntimeBackend:
         except Exception as error:  # ONNX Runtime's errors have no class in common
             raise BackendError(f"ONNX Runtime cannot run {self._bundle.graph(graph)}: {error}") from error
 
+    def locate(self, looks: Sequence[Look]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Crop on the host and run the query graph for so many frames.
+
+        Raises:
+            BackendError: the graph cannot be loaded or run.
+        """
+        size = self._bundle.model.image_size
+        crops = np.empty((len(looks), size, size, 3), np.uint8)
+        for crop, look in zip(crops, looks, strict=True):
+            warp(look.frame, look.matrix, size, out=crop)
+        states = tuple(look.state for look in looks)
+        tensors = states[0].tensors if len(states) == 1 else self._joined.get(states)
+        answer = self.run(self._bundle.model.batches[len(looks)], {"query": crops, **tensors})
+        return answer["points"], answer["score"]
+
     def _session(self, graph: str) -> ort.InferenceSession:
-        if graph not in self._sessions:
-            path = self._bundle.graph(graph)
-            try:
-                options = self._options(spin=graph == "query")
-                self._sessions[graph] = ort.InferenceSession(path, options, ["CPUExecutionProvider"])
-            except Exception as error:  # likewise
-                raise BackendError(f"ONNX Runtime {ort.__version__} cannot load {path}: {error}") from error
-        return self._sessions[graph]
+        with self._loading:
+            if graph not in self._sessions:
+                path = self._bundle.graph(graph)
+                try:
+                    options = self._options(spin=graph.startswith("query"))
+                    self._sessions[graph] = ort.InferenceSession(path, options, ["CPUExecutionProvider"])
+                except Exception as error:  # likewise
+                    raise BackendError(
+                        f"ONNX Runtime {ort.__version__} cannot load {path}: {error}"
+                    ) from error
+            return self._sessions[graph]
 
     def _options(self, *, spin: bool) -> ort.SessionOptions:
         options = ort.SessionOptions()
@@ -76,3 +102,8 @@ class OnnxRuntimeBackend:
         if self._operator is not None:
             options.register_custom_ops_library(str(self._operator))
         return options
+
+
+def _join(states: States) -> dict[str, NDArray[Any]]:
+    """The states of several frames, one behind the other, as a batch graph takes them."""
+    return {name: np.concatenate([state.tensors[name] for state in states]) for name in states[0].tensors}
