@@ -53,9 +53,15 @@ def add_engines(path: Path, builder: Builder) -> Iterator[Made]:
 
     Raises:
         OSError: the bundle can't be read or written.
-        ValueError: it is broken, or TensorRT builds no engine of a graph; the engines before stay.
+        ValueError: it is broken or ordered for a CPU, or TensorRT builds no engine of a graph; the engines
+            before stay.
     """
     bundle = Bundle.open(path)
+    if bundle.model.target != "gpu":
+        raise EngineError(
+            f"{path} is ordered for a {bundle.model.target.upper()}, with an operator that TensorRT has not: "
+            "export it again with --target gpu"
+        )
     for arch in builder.archs:
         for name in bundle.model.graphs:
             started = time.monotonic()

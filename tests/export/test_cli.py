@@ -42,7 +42,7 @@ def test_writes_a_bundle_and_says_how_good_it_is(
     assert cli.main(["--ckpt", str(checkpoint), "--out", str(out), "--shots", str(SHOTS)]) == 0
     assert "max" in capsys.readouterr().out
     assert sorted(file.name for file in out.iterdir()) == [
-        "model.json", "pair.onnx", "query.onnx", "support.onnx", "weights.bin",
+        "model.json", "pair.onnx", "query.onnx", "query_batch3.onnx", "support.onnx", "weights.bin",
     ]  # fmt: skip
     assert [path.name for path in out.parent.iterdir()] == ["bundle"]
 
@@ -136,6 +136,45 @@ def test_data_that_is_not_there(checkpoint: Path, tmp_path: Path, capsys: pytest
     assert "annotations" in refused(arguments, capsys)
 
 
-@pytest.mark.parametrize("arguments", [[], ["--ckpt", "x", "--shots", "0"], ["--ckpt", "x", "--msda", "y"]])
+@pytest.mark.parametrize(
+    ("options", "target", "batches"),
+    [
+        ([], "cpu", []),
+        (["--fp16"], "gpu", []),
+        (["--msda", "standard"], "gpu", []),
+        (["--target", "gpu", "--batch", "8", "1", "4", "8"], "gpu", [4, 8]),
+    ],
+)
+def test_what_a_bundle_is_ordered_for(
+    options: list[str],
+    target: str,
+    batches: list[int],
+    checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    asked: dict[str, object] = {}
+
+    def stop(*_: object, **settings: object) -> None:
+        asked.update(settings)
+        raise ValueError("seen")
+
+    monkeypatch.setattr(export_module, "export_bundle", stop)
+    with pytest.raises(SystemExit):
+        cli.main(["--ckpt", str(checkpoint), "--out", str(tmp_path / "out"), *options])
+    assert (asked["target"], asked["batches"]) == (target, batches)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--ckpt", "x", "--shots", "0"],
+        ["--ckpt", "x", "--msda", "y"],
+        ["--ckpt", "x", "--target", "cpu", "--msda", "nvidia"],
+        ["--ckpt", "x", "--target", "cpu", "--backend", "tensorrt"],
+        ["--bundle", "x", "--backend", "tensorrt", "--batch", "8"],
+    ],
+)
 def test_wrong_arguments_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert "usage: fmmp-export" in refused(arguments, capsys, code=2)

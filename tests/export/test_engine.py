@@ -340,6 +340,15 @@ def run(arguments: list[str]) -> int:
         return int(str(exit_.code))
 
 
+@pytest.mark.usefixtures("site")
+def test_a_bundle_for_a_cpu_gets_no_engines(bundle: Path) -> None:
+    content = json.loads((bundle / "model.json").read_text()) | {"target": "cpu"}
+    (bundle / "model.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"ordered for a CPU.*export it again with --target gpu"):
+        add(bundle)
+    assert not (bundle / "engines").exists()
+
+
 @pytest.mark.usefixtures("processes")
 def test_command(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     start = ["--bundle", str(bundle), "--backend", "tensorrt-rtx"]

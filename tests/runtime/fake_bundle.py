@@ -103,7 +103,7 @@ def _model(folder: Path, name: str, shots: int, graphs: dict[str, Any]) -> Model
         keypoints=KEYPOINTS,
         shots=shots,
         batch=1,
-        target="cpu",
+        target="gpu",
         image_size=SIZE,
         crop_padding=PADDING,
         mean=[0.485, 0.456, 0.406],
