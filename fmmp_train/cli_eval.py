@@ -57,6 +57,7 @@ def _evaluate(
     from fmmp_train.bootstrap import summarise
     from fmmp_train.charts import write_chart
     from fmmp_train.compare import Asked, compare
+    from fmmp_train.data.depict import is_painted
     from fmmp_train.paper import published
     from fmmp_train.progress import show_evaluation
     from fmmp_train.report_files import write_csv, write_json
@@ -83,15 +84,19 @@ def _evaluate(
         return summaries
     judged = {name: worth for name, report in reports.items() if (worth := trust(report)) is not None}
     paper = published(split, protocol.shots) if protocol.name == "mp100" and not protocol.categories else []
+    painted = is_painted(args.data)
     targets = [args.json] if args.json is not None else []
     if out is not None:
         targets.append(out / "report.json")
         write_csv(out / "report.csv", reports, summaries)
-        title = f"{split}, {protocol.shots} shot{'s' if protocol.shots > 1 else ''}, {protocol.name}"
+        shots = f"{protocol.shots} shot{'s' if protocol.shots > 1 else ''}"
+        title = ", ".join([split, *(["painted images"] if painted else []), shots, protocol.name])
         write_chart(out / "report.png", title, reports, summaries, judged)
     for file in targets:
-        write_json(file, reports, summaries, judged, protocol, split=split, paper=paper)
+        write_json(file, reports, summaries, judged, protocol, split=split, painted=painted, paper=paper)
     print_tables(reports, summaries, protocol, paper)
+    if painted:
+        print(f"{args.data}: painted images, no photographs: set none of these numbers beside others")
     print_trust(judged)
     if out is not None:
         print(f"{out}: report.json, report.csv, report.png")

@@ -34,6 +34,7 @@ def write_json(
     protocol: Protocol,
     *,
     split: str,
+    painted: bool = False,
     paper: Sequence[Published] = (),
 ) -> None:
     """Write all numbers; those that are not finite become null.
@@ -43,6 +44,7 @@ def write_json(
     """
     content = {
         "split": split,
+        "painted_images": painted,
         "protocol": asdict(protocol),
         "thresholds": list(THRESHOLDS),
         "auc_limit": AREA_LIMIT,
