@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from fmmp_train.ledger import Batch, Ledger
 from fmmp_train.pairs import Pair, draw_pairs, episode_pairs
 from fmmp_train.predictors import open_predictor
 
+LOGGER = logging.getLogger(__name__)
 _BATCH = 16
 
 
@@ -100,6 +102,8 @@ def compare(
     protocol = asked.protocol
     dataset = read_split(asked.data, asked.split)
     pairs = protocol.draw(dataset)
+    if crew.leads:
+        _say_what_is_left_out(dataset, pairs, protocol)
     watch = ImageWatch(pairs, dataset.source)
     device = f"cuda:{crew.local_index}" if asked.device == "cuda" and crew.count > 1 else asked.device
     methods, identities = _methods(asked, device)
@@ -138,6 +142,20 @@ def compare(
         joined = dict(crew.gather(own))
         reports[name] = report_of(pairs, [row for number in sorted(joined) for row in joined[number]])
     return reports
+
+
+def _say_what_is_left_out(dataset: Dataset, pairs: Sequence[Pair], protocol: Protocol) -> None:
+    """Warn of categories that are asked for and have no pair."""
+    asked = {pair.category_id for pair in pairs}
+    for number in protocol.categories or dataset.categories:
+        if number not in asked:
+            count = len(dataset.instances_of(number))
+            LOGGER.warning(
+                "category %d is left out: of its %d instances no %d show a common keypoint",
+                number,
+                count,
+                protocol.shots + 1,
+            )
 
 
 def _methods(asked: Asked, device: str) -> tuple[dict[str, Predict], dict[str, str]]:

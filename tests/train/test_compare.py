@@ -85,12 +85,12 @@ def test_goes_on_where_it_was_killed(asked: Asked, monkeypatch: pytest.MonkeyPat
     same(again, whole)
 
 
-def test_two_processes_share_the_work(asked: Asked) -> None:
-    [whole] = compare(replace(asked, out=None)).values()
+def run_two(asked: Asked) -> subprocess.CompletedProcess[str]:
+    """The command, in two processes."""
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "-m"]
     options = ["--protocol", "mp100", "--queries", "2", "--episodes", "3", "--categories", "1,2"]
     command = ["fmmp_train.cli_eval", str(asked.model), "--data", str(asked.data), "--out", str(asked.out)]
-    done = subprocess.run(
+    return subprocess.run(
         [*launch, *command, *options],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         cwd=Path(__file__).parents[2],
@@ -99,6 +99,11 @@ def test_two_processes_share_the_work(asked: Asked) -> None:
         timeout=300,
         check=False,
     )
+
+
+def test_two_processes_share_the_work(asked: Asked) -> None:
+    [whole] = compare(replace(asked, out=None)).values()
+    done = run_two(asked)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("mean over images") == 1  # one process prints
     assert asked.out is not None
@@ -110,6 +115,28 @@ def test_two_processes_share_the_work(asked: Asked) -> None:
     np.testing.assert_allclose(numbers["image_mean"], whole.image_mean, atol=1e-6)
     [alone] = compare(asked).values()  # all is there: one process reads what two have written
     np.testing.assert_allclose(alone.error, whole.error, atol=1e-4)
+
+
+def test_a_process_that_fails_loses_nothing_of_the_others(asked: Asked) -> None:
+    [whole] = compare(replace(asked, out=None)).values()
+    image = asked.data / "images" / "201.png"
+    data = image.read_bytes()
+    image.write_bytes(data[: len(data) // 2])
+    failed = run_two(asked)
+    assert failed.returncode != 0
+    assert "201.png is cut off" in failed.stderr
+    assert asked.out is not None
+    lines = [line for file in asked.out.glob("pairs-*.jsonl") for line in file.read_text().splitlines()]
+    assert len(lines) >= 2  # both had a batch of category 1 before
+    image.write_bytes(data)
+    assert run_two(asked).returncode == 0
+    [alone] = compare(asked).values()
+    np.testing.assert_allclose(alone.error, whole.error, atol=1e-4)  # see above
+
+
+def test_a_category_without_a_pair_is_named(asked: Asked, caplog: pytest.LogCaptureFixture) -> None:
+    compare(replace(asked, protocol=Protocol(shots=2, pairs=1), out=None))
+    assert "category 7 is left out: of its 2 instances no 3 show a common keypoint" in caplog.text
 
 
 def test_another_model_data_or_protocol_is_refused(asked: Asked, tmp_path: Path) -> None:
