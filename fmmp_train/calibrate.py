@@ -10,33 +10,27 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
+from matplotlib.figure import Figure
 from safetensors import safe_open
 from torch import Tensor
 from torch.nn import functional
 
+from fmmp_train import trust
+from fmmp_train.charts import draw_reliability, save_figure
 from fmmp_train.checkpoint import CONFIG_KEY, load_model, save_model
 from fmmp_train.data import find_annotations, read_annotations
 from fmmp_train.evidence import Sample, join, pair_sample, synthetic_sample
 from fmmp_train.model import Network
 from fmmp_train.model.confidence import HIT
 from fmmp_train.pairs import Pair, draw_pairs
+from fmmp_train.trust import Bin
 
 SYNTHETIC = 100  # categories, beside those of the pairs
 _RIDGE = 0.005  # of the mean loss, on standardised evidence: no infinite weights where data is separable
 _MIN_SPREAD = 0.05  # of evidence: one that hardly varies gets no weight that half precision could not hold
 _NEWTON_STEPS = 50
-_BINS = 10
-
-
-class Bin(NamedTuple):
-    """Keypoints with nearly the same score."""
-
-    score: float  # mean
-    right: float  # share that is right
-    weight: float  # share of all keypoints
 
 
 @dataclass(frozen=True)
@@ -47,6 +41,7 @@ class Calibration:
     after: float  # on the keypoints it was fitted to
     held_out: float  # each category scored by a fit to all others
     right: float  # share of keypoints that are right
+    reliability_before: tuple[Bin, ...]
     reliability: tuple[Bin, ...]  # of the held-out scores
 
 
@@ -84,6 +79,7 @@ def calibrate(network: Network, pairs: Sequence[Pair], *, synthetic: int = SYNTH
         after=calibration_error((judged.evidence @ weight + bias).sigmoid(), judged),
         held_out=calibration_error(held_out, judged),
         right=float((judged.weight * judged.is_right).sum()),
+        reliability_before=tuple(reliability(before, judged)),
         reliability=tuple(reliability(held_out, judged)),
     )
 
@@ -120,21 +116,13 @@ def fit(sample: Sample) -> tuple[Tensor, Tensor]:
 
 
 def reliability(score: Tensor, sample: Sample) -> list[Bin]:
-    """What share is right at each level of the score; bins without keypoints are left out."""
-    number = (score * _BINS).long().clamp(max=_BINS - 1)
-    bins = []
-    for index in range(_BINS):
-        share = sample.weight * (number == index)
-        total = float(share.sum())
-        if total > 0:
-            right = float((share * sample.is_right).sum()) / total
-            bins.append(Bin(float((share * score).sum()) / total, right, total))
-    return bins
+    """As `trust.reliability`, every category of the sample weighing the same."""
+    return trust.reliability(score.numpy(), sample.is_right.numpy(), sample.weight.numpy())
 
 
 def calibration_error(score: Tensor, sample: Sample) -> float:
-    """Expected calibration error: mean distance between score and share of right keypoints over the bins."""
-    return sum(part.weight * abs(part.score - part.right) for part in reliability(score, sample))
+    """As `trust.calibration_error`, every category of the sample weighing the same."""
+    return trust.calibration_error(reliability(score, sample))
 
 
 def _held_out(sample: Sample, judged: Sample) -> Tensor:
@@ -163,6 +151,23 @@ def calibrate_file(path: Path, pairs: Sequence[Pair], *, synthetic: int = SYNTHE
     return result
 
 
+def draw(result: Calibration, path: Path) -> None:
+    """Draw the reliability diagram before and after, the latter held out.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.add_subplot()
+    bins = {
+        f"before: calibration error {result.before:.3f}": list(result.reliability_before),
+        f"after, held out: {result.held_out:.3f}": list(result.reliability),
+    }
+    draw_reliability(axes, bins)
+    axes.legend(loc="upper left", fontsize=9)
+    save_figure(figure, path)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Calibrate a checkpoint: `python -m fmmp_train.calibrate MODEL --data DIR`."""
     parser = argparse.ArgumentParser(
@@ -185,11 +190,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=SYNTHETIC,
         help="categories that are drawn beside them (default: %(default)s)",
     )
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw the reliability before and after, .png"
+    )
     args = parser.parse_args(argv)
     try:
         datasets = [read_annotations(find_annotations(folder, args.split)) for folder in args.data]
         pairs = [pair for dataset in datasets for pair in draw_pairs(dataset, per_category=args.pairs)]
         result = calibrate_file(args.model, pairs, synthetic=args.synthetic)
+        if args.picture is not None:
+            draw(result, args.picture)
     except (OSError, ValueError) as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
     print(f"{result.right:.1%} of the keypoints are right (error below {HIT:g} of the longer box side)")

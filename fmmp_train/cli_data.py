@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fmmp-data`: make a synthetic data set, check a data folder, print evaluation episodes."""
+"""`fmmp-data`: make a synthetic data set, paint images, check a data folder, print evaluation episodes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     try:
-        return {"synthetic": _synthetic, "check": _check, "episodes": _episodes}[args.command](args)
+        return _COMMANDS[args.command](args)
     except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
         parser.exit(1, f"fmmp-data: {error}\n")
 
@@ -33,6 +33,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     new.add_argument("--seed", type=_whole, default=0, help="(default: %(default)s)")
     new.add_argument("--split", default="train", help="name of the annotation file (default: %(default)s)")
+    paint = commands.add_parser("paint", help="paint images to fit annotations")
+    paint.add_argument("file", type=Path, help="annotation file")
+    paint.add_argument("-o", "--out", type=Path, required=True, help="folder; gets annotations/ and images/")
+    paint.add_argument(
+        "--episodes",
+        type=_positive,
+        help="a category, whose images alone are painted (default: all images)",
+    )
+    paint.add_argument("--queries", type=_positive, default=15, help="of an episode (default: %(default)s)")
+    paint.add_argument(
+        "--shots", type=_positives, default=(1, 5), metavar="N,N", help="of the episodes (default: 1,5)"
+    )
     check = commands.add_parser("check", help="say what a data folder holds and what is missing")
     check.add_argument("folder", type=Path, help="with annotations/*.json and images/")
     draw = commands.add_parser("episodes", help="print the evaluation episodes of an annotation file as JSON")
@@ -52,6 +64,10 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"expected at least 1, got {value}")
     return value
+
+
+def _positives(text: str) -> tuple[int, ...]:
+    return tuple(_positive(part) for part in text.split(","))
 
 
 def _whole(text: str) -> int:
@@ -87,29 +103,47 @@ def _synthetic(args: argparse.Namespace) -> int:
     return 0
 
 
+def _paint(args: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from fmmp_train.data.coco import read_annotations
+    from fmmp_train.data.depict import paint_images
+    from fmmp_train.data.episodes import draw_episodes
+
+    wanted: set[int] | None = None
+    if args.episodes is not None:
+        dataset = read_annotations(args.file)
+        wanted = set()
+        for shots in args.shots:
+            drawn = draw_episodes(dataset, shots=shots, queries=args.queries, episodes=args.episodes)
+            wanted |= {number for episode in drawn for number in (*episode.support, *episode.queries)}
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("images", total=None)
+        painted, needed = paint_images(
+            args.file,
+            args.out,
+            wanted=wanted,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    print(f"{args.out}: {painted} images painted, {needed - painted} were there; no photographs")
+    return 0
+
+
 def _check(args: argparse.Namespace) -> int:
     from rich.console import Console
-    from rich.table import Column, Table
+    from rich.progress import Progress
 
     from fmmp_train.data.check import check_folder
+    from fmmp_train.data.inventory import is_mp100, split_states, take_inventory
+    from fmmp_train.data.inventory_tables import print_files, print_inventory
 
-    reports = check_folder(args.folder)
-    table = Table(
-        Column("file", overflow="fold"), "categories", "keypoints", "instances", "images", "missing", "faults"
-    )
-    for report in reports:
-        held = report.dataset
-        counts = [category.num_keypoints for category in held.categories.values()] if held else []
-        table.add_row(
-            report.file.name,
-            str(len(counts)),
-            f"{min(counts)} to {max(counts)}" if counts else "-",
-            str(len(held.instances)) if held else "-",
-            str(report.num_images),
-            str(len(report.missing)),
-            str(len(report.faults)),
-        )
-    Console().print(table)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("images", total=None)
+        reports, broken = check_folder(args.folder, lambda done: bar.update(task, completed=done))
+    print_files(reports)
+    if is_mp100(reports):
+        print_inventory(take_inventory(reports, broken), split_states(reports))
     for report in reports:
         lines = [f"missing: {path}" for path in report.missing[:_LINES_SHOWN]]
         lines += report.faults[:_LINES_SHOWN]
@@ -150,6 +184,8 @@ def _episodes(args: argparse.Namespace) -> int:
     print(f"{args.output}: {len(drawn)} episodes of {len(dataset.categories)} categories")
     return 0
 
+
+_COMMANDS = {"synthetic": _synthetic, "paint": _paint, "check": _check, "episodes": _episodes}
 
 if __name__ == "__main__":
     raise SystemExit(main())

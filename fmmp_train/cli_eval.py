@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fmmp-eval`: PCK of a checkpoint or a bundle, and of the baselines."""
+"""`fmmp-eval`: PCK of a checkpoint or a bundle, and of the baselines; alone, or shared by processes."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fmmp_train.bootstrap import Mean, Summary
+    from fmmp_train.compare import Protocol
+    from fmmp_train.crew import Crew
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -15,13 +21,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.model is None and not args.baselines:
         parser.error("nothing to evaluate: give a MODEL, or --baselines, or both")
 
-    from fmmp_train.compare import (  # imports torch: after parsing, so that --help is instant
-        Protocol,
-        compare,
-    )
-    from fmmp_train.progress import show_evaluation
-    from fmmp_train.tables import print_tables, write_json
+    from fmmp_train.compare import Protocol  # imports torch: after parsing, so that --help is instant
+    from fmmp_train.crew import join_crew
+    from fmmp_train.tables import print_splits
 
+    splits = tuple(dict.fromkeys(args.split))
+    if args.json is not None and len(splits) > 1:
+        parser.error("--json is for one split: give --out DIR, which gets a report for each")
     try:
         protocol = Protocol(
             name=args.protocol,
@@ -35,24 +41,66 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     try:
-        with show_evaluation() as tell:
-            reports = compare(
-                args.model,
-                args.data,
-                args.split,
-                protocol,
-                baselines=args.baselines,
-                device=args.device,
-                backend=args.backend,
-                max_keypoints=args.keypoints,
-                tell=tell,
-            )
-        if args.json is not None:
-            write_json(args.json, reports, protocol)
+        with join_crew(args.device) as crew:
+            summaries = {split: _evaluate(args, split, len(splits) > 1, protocol, crew) for split in splits}
     except (OSError, ValueError) as error:
         parser.exit(1, f"fmmp-eval: {error}\n")
-    print_tables(reports, protocol)
+    if len(splits) > 1 and crew.leads:
+        print_splits(summaries)
     return 0
+
+
+def _evaluate(
+    args: argparse.Namespace, split: str, is_one_of_many: bool, protocol: Protocol, crew: Crew
+) -> dict[str, Summary]:
+    """Evaluate one split; the leading process prints and writes."""
+    from fmmp_train.bootstrap import summarise
+    from fmmp_train.charts import write_chart
+    from fmmp_train.compare import Asked, compare
+    from fmmp_train.data.depict import is_painted
+    from fmmp_train.paper import published
+    from fmmp_train.progress import show_evaluation
+    from fmmp_train.report_files import write_csv, write_json
+    from fmmp_train.tables import print_tables, print_trust
+    from fmmp_train.trust import trust
+
+    out = args.out / split if args.out is not None and is_one_of_many else args.out
+    asked = Asked(
+        model=args.model,
+        data=args.data,
+        split=split,
+        protocol=protocol,
+        baselines=args.baselines,
+        device=args.device,
+        backend=args.backend,
+        max_keypoints=args.keypoints,
+        out=out,
+    )
+    with show_evaluation() as tell:
+        reports = compare(asked, crew=crew, tell=tell)
+    mean: Mean = "category" if protocol.name == "pairs" else "image"
+    summaries = {name: summarise(report, mean) for name, report in reports.items()}
+    if not crew.leads:
+        return summaries
+    judged = {name: worth for name, report in reports.items() if (worth := trust(report)) is not None}
+    paper = published(split, protocol.shots) if protocol.name == "mp100" and not protocol.categories else []
+    painted = is_painted(args.data)
+    targets = [args.json] if args.json is not None else []
+    if out is not None:
+        targets.append(out / "report.json")
+        write_csv(out / "report.csv", reports, summaries)
+        shots = f"{protocol.shots} shot{'s' if protocol.shots > 1 else ''}"
+        title = ", ".join([split, *(["painted images"] if painted else []), shots, protocol.name])
+        write_chart(out / "report.png", title, reports, summaries, judged)
+    for file in targets:
+        write_json(file, reports, summaries, judged, protocol, split=split, painted=painted, paper=paper)
+    print_tables(reports, summaries, protocol, paper)
+    if painted:
+        print(f"{args.data}: painted images, no photographs: set none of these numbers beside others")
+    print_trust(judged)
+    if out is not None:
+        print(f"{out}: report.json, report.csv, report.png")
+    return summaries
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,7 +114,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="folder with annotations/ and images/"
     )
-    parser.add_argument("--split", default="val", help="annotations/<split>.json" + default)
+    parser.add_argument(
+        "--split",
+        type=_names,
+        default=("val",),
+        metavar="NAME,NAME",
+        help="annotations/<name>.json, one or several (default: val)",
+    )
     parser.add_argument("--shots", type=int, default=1, help="support images" + default)
     parser.add_argument(
         "--categories", type=_ids, default=(), metavar="ID,ID", help="only these (default: all of the split)"
@@ -86,8 +140,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keypoints", type=int, default=70, help="K of a released checkpoint" + default)
     parser.add_argument("--device", default="cpu", help="of a checkpoint: cpu, cuda" + default)
     parser.add_argument("--backend", default="auto", help="of a bundle" + default)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="write every batch here, so that the same command goes on after an interruption; "
+        "gets report.json, report.csv and report.png",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
     return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 def _ids(text: str) -> tuple[int, ...]:

@@ -3,16 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from fmmp_runtime.files import sha256
 from fmmp_train.baselines import copy_support, nearest_neighbours
-from fmmp_train.data import Dataset, draw_episodes, find_annotations, read_annotations
-from fmmp_train.evaluate import Predict, Report, evaluate, on_crops
+from fmmp_train.crew import Crew
+from fmmp_train.data import Dataset, draw_episodes, read_split
+from fmmp_train.evaluate import Predict, Report, measure, on_crops, report_of
+from fmmp_train.fingerprint import ImageWatch, model_identity
+from fmmp_train.ledger import Batch, Ledger
 from fmmp_train.pairs import Pair, draw_pairs, episode_pairs
 from fmmp_train.predictors import open_predictor
+
+LOGGER = logging.getLogger(__name__)
+_BATCH = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +40,11 @@ class Protocol:
         for name in ("shots", "pairs", "episodes", "queries"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    @property
+    def batch_size(self) -> int:
+        """Pairs that are asked at once: an episode's, where it has no more than 16."""
+        return min(self.queries, _BATCH) if self.name == "mp100" else _BATCH
 
     def draw(self, dataset: Dataset) -> list[Pair]:
         """Draw the pairs.
@@ -53,49 +66,116 @@ class Protocol:
         return episode_pairs(dataset, episodes)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """An evaluation: what on which data."""
+
+    model: Path | None  # checkpoint (file) or bundle (folder); None for the baselines alone
+    data: Path  # folder with annotations/<split>.json and images/
+    split: str
+    protocol: Protocol
+    baselines: bool = False
+    device: str = "cpu"  # of a checkpoint
+    backend: str = "auto"  # of a bundle
+    max_keypoints: int = 70  # K of a released checkpoint, which doesn't say it
+    out: Path | None = None  # folder that every batch is written to, and read from when it was begun before
+
+
 def compare(
-    model: Path | None,
-    data: Path,
-    split: str,
-    protocol: Protocol,
-    *,
-    baselines: bool = False,
-    device: str = "cpu",
-    backend: str = "auto",
-    max_keypoints: int = 70,
-    tell: Callable[[str, int, int], None] | None = None,
+    asked: Asked, *, crew: Crew | None = None, tell: Callable[[str, int, int], None] | None = None
 ) -> dict[str, Report]:
-    """Evaluate on a split of a data folder.
+    """Evaluate, with all processes of the crew, each of which answers every n-th batch.
 
     Args:
-        model: checkpoint (file) or bundle (folder); None for the baselines alone.
-        data: folder with `annotations/<split>.json` and `images/`.
-        split: see `data`.
-        protocol: which pairs.
-        baselines: evaluate them too.
-        device: of a checkpoint.
-        backend: of a bundle.
-        max_keypoints: K of a released checkpoint, which doesn't say it.
-        tell: called with the method, the pairs done and all pairs.
+        asked: what.
+        crew: this process among those that share the work; None: alone.
+        tell: called with the method, the pairs of this process that are done, and all of its pairs.
 
     Returns:
-        Report by method.
+        Report by method, the same in every process.
 
     Raises:
         OSError: a file is missing or unreadable.
-        ValueError: model or data are wrong, or don't fit.
+        ValueError: model or data are wrong, don't fit, or are not those that `asked.out` was begun with.
     """
+    crew = crew or Crew()
+    protocol = asked.protocol
+    dataset = read_split(asked.data, asked.split)
+    pairs = protocol.draw(dataset)
+    if crew.leads:
+        _say_what_is_left_out(dataset, pairs, protocol)
+    watch = ImageWatch(pairs, dataset.source)
+    device = f"cuda:{crew.local_index}" if asked.device == "cuda" and crew.count > 1 else asked.device
+    methods, identities = _methods(asked, device)
+    about = {
+        "data": {
+            "split": asked.split,
+            "annotations": sha256(dataset.source),
+        },
+        "protocol": asdict(protocol),
+    }
+    ours = [about, identities, watch.fingerprint]
+    if any(each != ours for each in crew.gather([ours])):
+        raise ValueError("the processes don't evaluate the same: all need the same model, data and options")
+    ledger = None if asked.out is None else Ledger(asked.out, about, identities, crew.index)
+    chunks = _chunks(pairs, protocol.batch_size)
+    reports = {}
+    for name, predict in methods.items():
+        mine = range(crew.index, len(chunks), crew.count)
+        rows = {}
+        for number, batch in ({} if ledger is None else ledger.done(name)).items():
+            watch.compare(chunks[number], batch.sizes)
+            rows[number] = batch.rows
+        count = sum(len(chunks[number]) for number in mine)
+        done = sum(len(chunks[number]) for number in mine if number in rows)
+        for number in mine:
+            if number not in rows:
+                chunk = chunks[number]
+                rows[number] = measure(chunk, predict(chunk))
+                watch.check(chunk)
+                if ledger is not None:
+                    ledger.add(name, number, Batch(watch.sizes(chunk), rows[number]))
+                done += len(chunk)
+            if tell is not None:
+                tell(name, done, count)
+        own = [(number, rows[number]) for number in mine]
+        joined = dict(crew.gather(own))
+        reports[name] = report_of(pairs, [row for number in sorted(joined) for row in joined[number]])
+    return reports
+
+
+def _say_what_is_left_out(dataset: Dataset, pairs: Sequence[Pair], protocol: Protocol) -> None:
+    """Warn of categories that are asked for and have no pair."""
+    asked = {pair.category_id for pair in pairs}
+    for number in protocol.categories or dataset.categories:
+        if number not in asked:
+            count = len(dataset.instances_of(number))
+            LOGGER.warning(
+                "category %d is left out: of its %d instances no %d show a common keypoint",
+                number,
+                count,
+                protocol.shots + 1,
+            )
+
+
+def _methods(asked: Asked, device: str) -> tuple[dict[str, Predict], dict[str, str]]:
+    """What is asked, and what tells whether it is still the same, by name."""
     methods: dict[str, Predict] = {}
-    if model is not None:
-        methods[str(model)] = open_predictor(
-            model, device=device, backend=backend, max_keypoints=max_keypoints
+    identities: dict[str, str] = {}
+    if asked.model is not None:
+        name = str(asked.model)
+        methods[name] = open_predictor(
+            asked.model, device=device, backend=asked.backend, max_keypoints=asked.max_keypoints
         )
-    if baselines:
-        methods["copy the support"] = on_crops(copy_support)
-        methods |= {name: on_crops(method.locate) for name, method in nearest_neighbours().items()}
-    pairs = protocol.draw(read_annotations(find_annotations(data, split)))
+        settings = {"device": asked.device, "backend": asked.backend, "max_keypoints": asked.max_keypoints}
+        identities[name] = model_identity(asked.model, **settings)
+    if asked.baselines:
+        simple = {"copy the support": on_crops(copy_support)}
+        simple |= {name: on_crops(method.locate) for name, method in nearest_neighbours().items()}
+        methods |= simple
+        identities |= {name: name for name in simple}
+    return methods, identities
 
-    def tell_of(name: str) -> Callable[[int], None] | None:
-        return None if tell is None else lambda done: tell(name, done, len(pairs))
 
-    return {name: evaluate(predict, pairs, tell=tell_of(name)) for name, predict in methods.items()}
+def _chunks(pairs: Sequence[Pair], size: int) -> list[Sequence[Pair]]:
+    return [pairs[start : start + size] for start in range(0, len(pairs), size)]

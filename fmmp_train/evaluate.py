@@ -10,7 +10,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fmmp_runtime.pose import THRESHOLDS, invert_matrix, pck, sanitize_box, transform_points
+from fmmp_runtime.pose import (
+    THRESHOLDS,
+    invert_matrix,
+    pck,
+    pck_area,
+    relative_error,
+    sanitize_box,
+    transform_points,
+)
 from fmmp_train.pairs import Crops, Pair, prepare
 
 Floats = npt.NDArray[np.float64]
@@ -33,19 +41,42 @@ class CropAnswer(NamedTuple):
 Predict = Callable[[Sequence[Pair]], Sequence[Answer]]
 
 
+class Measured(NamedTuple):
+    """How far one pair's answer is from the annotation: all that a report is made of."""
+
+    pck: list[float]  # at `THRESHOLDS`
+    error: list[float]  # of each keypoint to score, in longer box sides
+    score: list[float] | None  # of the same keypoints; None: the method does not judge itself
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """PCK of every pair, and its means."""
+    """The measures of every pair, P of them, and their means."""
 
     categories: tuple[tuple[int, str], ...]  # id and name of each pair's category
-    pck: Floats  # (pairs, 4) at `THRESHOLDS`
-    scored: npt.NDArray[np.bool_]  # (pairs,) False where no keypoint is visible in all images
+    pck: Floats  # (P, 4) at `THRESHOLDS`
+    area: Floats  # (P,) under the PCK curve, see `pck_area`
+    nme: Floats  # (P,) mean error in longer box sides; NaN where no keypoint is visible in all images
+    cluster: npt.NDArray[np.int64]  # (P,) number of its support set: pairs that share one vary together
+    error: Floats  # (N,) of all keypoints to score, in longer box sides
+    owner: npt.NDArray[np.int64]  # (N,) the pair that each belongs to
+    score: Floats | None  # (N,) in [0, 1]
+
+    @property
+    def scored(self) -> npt.NDArray[np.bool_]:
+        """(P,) False where no keypoint is visible in all images."""
+        return ~np.isnan(self.nme)
+
+    @property
+    def ids(self) -> npt.NDArray[np.int64]:
+        """(P,) category of each pair."""
+        return np.array([number for number, _ in self.categories], np.int64)
 
     @property
     def by_category(self) -> dict[int, Floats]:
         """Mean over the pairs of each category: id -> (4,)."""
-        numbers = np.array([number for number, _ in self.categories])
-        return {number: self.pck[numbers == number].mean(0) for number in dict.fromkeys(numbers.tolist())}
+        ids = self.ids
+        return {number: self.pck[ids == number].mean(0) for number in dict.fromkeys(ids.tolist())}
 
     @property
     def category_mean(self) -> Floats:
@@ -83,18 +114,44 @@ def evaluate(
     Raises:
         ValueError: no pairs, or an answer of the wrong shape.
     """
+    rows: list[Measured] = []
+    for start in range(0, len(pairs), batch_size):
+        chunk = pairs[start : start + batch_size]
+        rows += measure(chunk, predict(chunk))
+        if tell is not None:
+            tell(len(rows))
+    return report_of(pairs, rows)
+
+
+def measure(pairs: Sequence[Pair], answers: Sequence[Answer]) -> list[Measured]:
+    """Compare answers with the annotations.
+
+    Raises:
+        ValueError: an answer of the wrong shape.
+    """
+    return [_measure(pair, answer) for pair, answer in zip(pairs, answers, strict=True)]
+
+
+def report_of(pairs: Sequence[Pair], rows: Sequence[Measured]) -> Report:
+    """Put the measures of all pairs together.
+
+    Raises:
+        ValueError: no pairs.
+    """
     if not pairs:
         raise ValueError("nothing to evaluate: no pairs")
-    answers: list[Answer] = []
-    for start in range(0, len(pairs), batch_size):
-        answers += predict(pairs[start : start + batch_size])
-        if tell is not None:
-            tell(len(answers))
-    table = [_pair_pck(pair, answer) for pair, answer in zip(pairs, answers, strict=True)]
+    numbers: dict[tuple[int, ...], int] = {}
+    keys = [(pair.category_id, *(support.id for support in pair.supports)) for pair in pairs]
+    scores = [row.score for row in rows if row.score is not None]
     return Report(
         categories=tuple((pair.category_id, pair.category) for pair in pairs),
-        pck=np.array(table),
-        scored=np.array([pair.visible.any() for pair in pairs]),
+        pck=np.array([row.pck for row in rows], np.float64),
+        area=np.array([pck_area(row.error) for row in rows]),
+        nme=np.array([np.mean(row.error) if row.error else np.nan for row in rows]),
+        cluster=np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64),
+        error=np.concatenate([np.asarray(row.error, np.float64) for row in rows]),
+        owner=np.repeat(np.arange(len(rows)), [len(row.error) for row in rows]),
+        score=np.concatenate(scores).astype(np.float64) if len(scores) == len(rows) else None,
     )
 
 
@@ -122,12 +179,17 @@ def on_crops(
     return predict
 
 
-def _pair_pck(pair: Pair, answer: Answer) -> list[float]:
-    query = pair.query
+def _measure(pair: Pair, answer: Answer) -> Measured:
+    query, shown = pair.query, pair.visible
     if answer.keypoints_px.shape != query.keypoints_px.shape:
         raise ValueError(
             f"category {pair.category_id} needs keypoints of shape {query.keypoints_px.shape}, "
             f"the method gave {answer.keypoints_px.shape}"
         )
     size_wh = sanitize_box(query.box_xywh, query.image_size_hw)[2:]
-    return [pck(answer.keypoints_px, query.keypoints_px, pair.visible, size_wh, at) for at in THRESHOLDS]
+    located = answer.keypoints_px, query.keypoints_px
+    return Measured(
+        pck=[pck(*located, shown, size_wh, at) for at in THRESHOLDS],
+        error=relative_error(*located, size_wh)[shown].tolist(),
+        score=None if answer.score is None else answer.score[shown].astype(np.float64).tolist(),
+    )

@@ -51,6 +51,7 @@ class Crops(NamedTuple):
     visible: Bools  # (B, S, K)
     reference_index: Integers  # (B, S, K, M)
     matrices: npt.NDArray[np.float64]  # (B, 2, 3), image pixels -> pixels of the query crop
+    first: Integers  # (B,) the first row with the same supports: what they say has to be computed once
 
 
 def draw_pairs(
@@ -123,6 +124,9 @@ def prepare(pairs: Sequence[Pair], *, image_size: int, max_keypoints: int, num_h
         visible=np.stack(visible).reshape(*shape, max_keypoints),
         reference_index=np.stack(index).reshape(*shape, max_keypoints, num_heads),
         matrices=np.stack(matrices),
+        first=np.array(
+            [next(i for i, p in enumerate(pairs) if p.supports == pair.supports) for pair in pairs]
+        ),
     )
 
 

@@ -6,14 +6,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from fmmp_runtime import PoseEstimator, Support
+from fmmp_runtime import PoseEstimator, Support, SupportState
 from fmmp_runtime.image import read_image
 from fmmp_train.checkpoint import load_model
+from fmmp_train.data import Instance
 from fmmp_train.evaluate import Answer, CropAnswer, Predict, on_crops
 from fmmp_train.images import normalize
 from fmmp_train.model import Network
+from fmmp_train.model.state import take
 from fmmp_train.pairs import Crops, Pair
 
 
@@ -24,10 +27,16 @@ def network_predictor(network: Network, *, device: torch.device | str = "cpu") -
 
     @torch.inference_mode()
     def locate(crops: Crops) -> CropAnswer:
-        query, support, keypoints, visible, index = (
-            torch.from_numpy(array).to(device) for array in crops[:5]
-        )
-        state = network.support_state(normalize(support), keypoints, visible, index)
+        query, support, *annotation = (torch.from_numpy(array).to(device) for array in crops[:5])
+        rows, own = np.unique(
+            crops.first, return_inverse=True
+        )  # the queries of an episode share its supports
+        chosen = torch.from_numpy(rows).to(device)
+        state = network.support_state(normalize(support[chosen]), *(a[chosen] for a in annotation))
+        if len(rows) < len(own):
+            views = torch.arange(config.orientations)  # a state has a row for each
+            of_query = torch.from_numpy(own)[:, None] * config.orientations + views
+            state = take(state, of_query.flatten().to(device))
         located = network.locate(normalize(query), state)
         return CropAnswer(located.points[-1].float().cpu().numpy(), located.score.float().cpu().numpy())
 
@@ -40,27 +49,34 @@ def network_predictor(network: Network, *, device: torch.device | str = "cpu") -
 
 
 def bundle_predictor(estimator: PoseEstimator) -> Predict:
-    """One pair at a time through the runtime, the way a robot would ask."""
+    """One pair at a time through the runtime, the way a robot would ask: supports are remembered once."""
+    remembered: tuple[tuple[Instance, ...], SupportState] | None = None
 
     def predict(pairs: Sequence[Pair]) -> list[Answer]:
+        nonlocal remembered
         answers = []
         for pair in pairs:
-            supports = [
-                Support(
-                    read_image(instance.image),
-                    instance.keypoints_px,
-                    pair.links,
-                    visible=instance.visible,
-                    box=instance.box_xywh,
-                )
-                for instance in pair.supports
-            ]
-            state = estimator.remember(supports, strict=False)
+            if remembered is None or remembered[0] != pair.supports:
+                remembered = pair.supports, estimator.remember(_supports(pair), strict=False)
+            state = remembered[1]
             pose = estimator.locate(read_image(pair.query.image), state, box=pair.query.box_xywh)
             answers.append(Answer(pose.keypoints, pose.score))
         return answers
 
     return predict
+
+
+def _supports(pair: Pair) -> list[Support]:
+    return [
+        Support(
+            read_image(instance.image),
+            instance.keypoints_px,
+            pair.links,
+            visible=instance.visible,
+            box=instance.box_xywh,
+        )
+        for instance in pair.supports
+    ]
 
 
 def open_predictor(

@@ -3,6 +3,7 @@
 
 from fmmp_train.data.coco import Category, DataError, Dataset, Instance, find_annotations, read_annotations
 from fmmp_train.data.episodes import Episode, draw_episodes
+from fmmp_train.data.splits import read_split
 
 __all__ = [
     "Category",
@@ -13,4 +14,5 @@ __all__ = [
     "draw_episodes",
     "find_annotations",
     "read_annotations",
+    "read_split",
 ]

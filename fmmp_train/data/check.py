@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from fmmp_runtime.image import read_image
 from fmmp_train.data.coco import DataError, Dataset, read_annotations
+
+Fault = Literal["missing", "broken"]
 
 
 @dataclass
@@ -28,8 +31,17 @@ class FileReport:
         return not self.missing and not self.faults
 
 
-def check_folder(folder: Path) -> list[FileReport]:
-    """Read every annotation file of a folder and every image they name.
+def check_folder(
+    folder: Path, progress: Callable[[int], None] | None = None
+) -> tuple[list[FileReport], dict[Path, Fault]]:
+    """Read every annotation file of a folder, and every image they name, once.
+
+    Args:
+        folder: with annotations/ and images/.
+        progress: called with the number of images that were looked at.
+
+    Returns:
+        A report on each file, and the images that are missing or broken.
 
     Raises:
         DataError: no annotation file.
@@ -38,33 +50,57 @@ def check_folder(folder: Path) -> list[FileReport]:
     files = sorted(path for place in (folder / "annotations", folder) for path in place.glob("*.json"))
     if not files:
         raise DataError(f"{folder} has no annotations/*.json; expected annotations/ and images/ in it")
-    return [_check_file(file) for file in files]
+    reports = [_read(file) for file in files]
+    looked: dict[Path, tuple[tuple[int, int] | None, str]] = {}  # size, or what is wrong
+    faults: dict[Path, Fault] = {}
+    for report in reports:
+        instances = report.dataset.instances if report.dataset else ()
+        for path, size in {instance.image: instance.image_size_hw for instance in instances}.items():
+            if path not in looked:
+                looked[path] = _look(path)
+                if progress is not None:
+                    progress(len(looked))
+            fault = _add(report, path, size, *looked[path])
+            if fault is not None:
+                faults[path] = fault
+    return reports, faults
 
 
-def _check_file(file: Path) -> FileReport:
+def _read(file: Path) -> FileReport:
+    """A report without the images."""
     report = FileReport(file)
     try:
         report.dataset = read_annotations(file)
     except (DataError, OSError) as error:
         report.faults.append(str(error))
         return report
-    images = {instance.image: instance.image_size_hw for instance in report.dataset.instances}
-    report.num_images = len(images)
-    for path, size in images.items():
-        if not path.is_file():
-            report.missing.append(str(path))
-            continue
-        try:
-            found = read_image(path).shape[:2]
-        except (OSError, ValueError) as error:
-            report.faults.append(str(error))
-            continue
-        if found != size:
-            report.faults.append(
-                f"{path} is {found[1]} x {found[0]} pixels, {file.name} says {size[1]} x {size[0]}"
-            )
+    report.num_images = len({instance.image for instance in report.dataset.instances})
     report.remarks += _outside(report.dataset)
     return report
+
+
+def _look(path: Path) -> tuple[tuple[int, int] | None, str]:
+    if not path.is_file():
+        return None, ""
+    try:
+        height, width = read_image(path).shape[:2]
+    except (OSError, ValueError) as error:
+        return None, str(error)
+    return (height, width), ""
+
+
+def _add(
+    report: FileReport, path: Path, size: tuple[int, int], found: tuple[int, int] | None, fault: str
+) -> Fault | None:
+    """Note what is wrong with an image."""
+    if found is None and not fault:
+        report.missing.append(str(path))
+        return "missing"
+    if found is not None and found != size:
+        fault = f"{path} is {found[1]} x {found[0]} pixels, {report.file.name} says {size[1]} x {size[0]}"
+    if fault:
+        report.faults.append(fault)
+    return "broken" if fault else None
 
 
 def _outside(dataset: Dataset) -> Iterator[str]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,12 +95,12 @@ def read_annotations(file: Path, images: Path | None = None) -> Dataset:
 
     Raises:
         OSError: the file cannot be read.
-        DataError: it is not such a file, or an entry is wrong; names both.
+        DataError: it is not such a file, an entry is wrong or has the id of another one; names both.
     """
     file = Path(file)
     content = _load(file)
     root = images if images is not None else _image_folder(file)
-    pictures = {_number(file, "images", i, p, "id"): p for i, p in enumerate(content["images"])}
+    pictures = _by_id(file, "images", content["images"])
     groups: dict[int, list[dict[str, Any]]] = {number: [] for number in pictures}
     for i, entry in enumerate(content["annotations"]):
         picture = _number(file, "annotations", i, entry, "image_id")
@@ -109,7 +109,8 @@ def read_annotations(file: Path, images: Path | None = None) -> Dataset:
                 f"{file}: annotation {entry.get('id', i)} is of image {picture}, which is not listed"
             )
         groups[picture].append(entry)
-    named = {_number(file, "categories", i, c, "id"): c for i, c in enumerate(content["categories"])}
+    named = _by_id(file, "categories", content["categories"])
+    _by_id(file, "annotations", content["annotations"])
     instances = []
     for picture, entries in groups.items():
         for entry in entries:
@@ -139,12 +140,17 @@ def find_annotations(root: Path, split: str) -> Path:
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"{root} is not a folder; expected one with annotations/{split}.json and images/")
-    for folder in (root / "annotations", root):
-        for name in (f"{split}.json", f"mp100_{split}.json"):
-            if (folder / name).is_file():
-                return folder / name
+    file = find_file(root, (f"{split}.json", f"mp100_{split}.json"))
+    if file is not None:
+        return file
     found = sorted(path.name for folder in (root / "annotations", root) for path in folder.glob("*.json"))
     raise DataError(f"{root} has no annotations for split {split!r}; found {found or 'no JSON file'}")
+
+
+def find_file(root: Path, names: Sequence[str]) -> Path | None:
+    """The first of `names` in `root/annotations`, or else in `root`; None where there is none."""
+    places = [folder / name for folder in (Path(root) / "annotations", Path(root)) for name in names]
+    return next((place for place in places if place.is_file()), None)
 
 
 def _load(file: Path) -> dict[str, Any]:
@@ -161,6 +167,19 @@ def _load(file: Path) -> dict[str, Any]:
 def _image_folder(file: Path) -> Path:
     beside = file.parent.parent / "images"
     return beside if beside.is_dir() else file.parent / "images"
+
+
+def _by_id(file: Path, kind: str, entries: list[Any]) -> dict[int, dict[str, Any]]:
+    """Entries by their id, which only one may have: episodes and results refer to it."""
+    found: dict[int, dict[str, Any]] = {}
+    for index, entry in enumerate(entries):
+        number = _number(file, kind, index, entry, "id")
+        if number in found:
+            raise DataError(
+                f"{file}: {kind}[{index}] has the id {number} of an entry before: ids must differ"
+            )
+        found[number] = entry
+    return found
 
 
 def _number(file: Path, kind: str, index: int, entry: object, key: str) -> int:

@@ -26,7 +26,8 @@ DISTINCT = np.array(
 RAMP = np.array(
     [(72, 20, 140), (59, 82, 175), (33, 145, 160), (53, 183, 121), (160, 218, 57), (253, 231, 37)]
 )
-OUTLINE = (20, 20, 20)
+OUTLINE, CASE = (20, 20, 20), (255, 255, 255)
+ATTENTION, REFERENCE = (86, 180, 233), (213, 94, 0)  # of Okabe and Ito: blue dots, a vermilion cross
 PAPER, TITLE, GAP = 245, 30, 8  # of a sheet: grey value, height of a title, space around a picture
 SUBPIXEL = 4  # bits: OpenCV draws at sixteenths of a pixel
 
@@ -47,6 +48,7 @@ def draw_pose(
     visible: ArrayLike,
     links: ArrayLike,
     score: ArrayLike | None = None,
+    colours: ArrayLike | None = None,
 ) -> Image:
     """Draw a skeleton on a copy of the image.
 
@@ -56,6 +58,7 @@ def draw_pose(
         visible: (K,) bool; the others are left out, and their links.
         links: (E, 2) keypoint indices.
         score: (K,) in [0, 1]; a point with little of it is small and faint. None: all full.
+        colours: (K, 3) RGB; None: `palette`.
 
     Returns:
         (H, W, 3) RGB uint8.
@@ -63,15 +66,70 @@ def draw_pose(
     points = np.asarray(keypoints_px, np.float64)
     shown = np.asarray(visible, np.bool_) & np.isfinite(points).all(1)
     trust = np.ones(len(points)) if score is None else np.clip(np.asarray(score, np.float64), 0, 1)
-    colours = palette(len(points))
-    unit = max(1.0, min(image.shape[:2]) / 200)  # line width: pictures of any size look alike
+    paints = palette(len(points)) if colours is None else np.asarray(colours, np.uint8)
+    unit = _unit(image)
     canvas: Image = image.copy()
     for start, end in np.asarray(links, np.int64).reshape(-1, 2):
         if shown[start] and shown[end]:
-            colour = (colours[start].astype(np.int64) + colours[end]) // 2
+            colour = (paints[start].astype(np.int64) + paints[end]) // 2
             _link(canvas, points[[start, end]], colour, unit, _opacity(trust[[start, end]].min()))
     for k in np.flatnonzero(shown)[np.argsort(trust[shown], kind="stable")]:  # the surest on top
-        _point(canvas, points[k], colours[k].astype(np.int64), trust[k], unit)
+        _point(canvas, points[k], paints[k].astype(np.int64), trust[k], unit)
+    return canvas
+
+
+def draw_errors(image: Image, found_px: ArrayLike, truth_px: ArrayLike, visible: ArrayLike) -> Image:
+    """Draw an arrow from each keypoint that was found to where it is: black, in a white case.
+
+    Args:
+        image: (H, W, 3) RGB uint8.
+        found_px: (K, 2) x, y.
+        truth_px: (K, 2).
+        visible: (K,) bool; the others get none.
+    """
+    found, truth = np.asarray(found_px, np.float64), np.asarray(truth_px, np.float64)
+    shown = np.asarray(visible, np.bool_) & np.isfinite(found).all(1)
+    unit = _unit(image)
+    canvas: Image = image.copy()
+    for width, paint in ((2.4, CASE), (1.1, OUTLINE)):
+        for k in np.flatnonzero(shown):
+            length = float(np.linalg.norm(truth[k] - found[k]))
+            if length < 2 * unit:
+                continue  # shorter than its own head
+            tip = min(4 * unit / length, 0.5)
+            start, end = _fixed(found[k]), _fixed(truth[k])
+            thick = max(1, round(width * unit))
+            cv2.arrowedLine(canvas, start, end, paint, thick, cv2.LINE_AA, SUBPIXEL, tip)
+    return canvas
+
+
+def draw_attention(
+    image: Image, locations_px: ArrayLike, weights: ArrayLike, reference_px: ArrayLike
+) -> Image:
+    """Draw where a keypoint's attention reads: dots, and a cross where it starts.
+
+    The opacity of a dot is the root of its weight over the largest one, so that light ones are seen.
+
+    Args:
+        image: (H, W, 3) RGB uint8.
+        locations_px: (N, 2) x, y.
+        weights: (N,) at least 0.
+        reference_px: (2,).
+    """
+    points, weight = np.asarray(locations_px, np.float64), np.asarray(weights, np.float64)
+    share = weight / max(float(weight.max(initial=0)), 1e-12)
+    unit = _unit(image)
+    canvas: Image = image.copy()
+    for k in np.argsort(share, kind="stable"):  # the heaviest on top
+        if share[k] > 0:
+            _dot(canvas, points[k], ATTENTION, unit, float(np.sqrt(share[k])))
+    arm = 5 * unit
+    reference = np.asarray(reference_px, np.float64)
+    for width, paint in ((4.0, OUTLINE), (2.8, CASE), (1.5, REFERENCE)):
+        for across in ((1, 1), (1, -1)):
+            step = arm * np.array(across) / np.sqrt(2)
+            ends = _fixed(reference - step), _fixed(reference + step)
+            cv2.line(canvas, *ends, paint, max(1, round(width * unit)), cv2.LINE_AA, SUBPIXEL)
     return canvas
 
 
@@ -100,6 +158,11 @@ def _tile(title: str, picture: Image, height: int) -> Image:
         text = text[: -4 if text.endswith("...") else -3] + "..." if len(text) > 4 else text[:-1]
     cv2.putText(tile, text, (GAP, TITLE - GAP), font, size, OUTLINE, 1, cv2.LINE_AA)
     return tile
+
+
+def _unit(image: Image) -> float:
+    """Width of a line in pixels: pictures of any size look alike."""
+    return max(1.0, float(min(image.shape[:2])) / 200)
 
 
 def _opacity(trust: float) -> float:
@@ -140,6 +203,22 @@ def _point(
         scaled = round(size * (1 << SUBPIXEL))
         cv2.circle(layer, _fixed(centre - corner), scaled, paint, cv2.FILLED, cv2.LINE_AA, SUBPIXEL)
     opacity = _opacity(trust)
+    cv2.addWeighted(layer, opacity, patch, 1 - opacity, 0, dst=patch)
+
+
+def _dot(
+    canvas: Image, centre: NDArray[np.float64], colour: tuple[int, int, int], unit: float, opacity: float
+) -> None:
+    """A small disc in a dark ring."""
+    radius = 1.8 * unit
+    window = _window(canvas, centre[None], radius + unit + 2)
+    if window is None:
+        return
+    patch, corner = window
+    layer = patch.copy()
+    for size, paint in ((radius + 0.6 * unit, OUTLINE), (radius, colour)):
+        at, scaled = _fixed(centre - corner), round(size * (1 << SUBPIXEL))
+        cv2.circle(layer, at, scaled, paint, cv2.FILLED, cv2.LINE_AA, SUBPIXEL)
     cv2.addWeighted(layer, opacity, patch, 1 - opacity, 0, dst=patch)
 
 

@@ -197,3 +197,14 @@ def test_coordinates_keep_their_precision(write: Callable[[Content], Path]) -> N
     instance = read_annotations(write(content)).instances_of(40)[0]
     # float32 steps by 2^-14 at 2000: far below a hundredth of a pixel.
     np.testing.assert_allclose(instance.keypoints_px, [[5.123456, 6], [1999.5, 8]], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["images", "annotations", "categories"])
+def test_an_id_that_occurs_twice_is_named(tmp_path: Path, kind: str) -> None:
+    content = small_set()
+    content[kind].append(dict(content[kind][0]))
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(content))
+    number = content[kind][0]["id"]
+    with pytest.raises(DataError, match=rf"{kind}\[\d\] has the id {number} of an entry before"):
+        read_annotations(file)

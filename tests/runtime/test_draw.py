@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmmp_runtime.draw import draw_pose, draw_sheet, palette
+from fmmp_runtime.draw import (
+    ATTENTION,
+    REFERENCE,
+    draw_attention,
+    draw_errors,
+    draw_pose,
+    draw_sheet,
+    palette,
+)
 
 GREY = np.full((120, 200, 3), 128, np.uint8)
 
@@ -99,3 +107,44 @@ def test_long_titles_stay_over_their_picture() -> None:
     narrow = np.full((100, 40, 3), 128, np.uint8)
     sheet = draw_sheet([("a very long file name.jpg", narrow), ("", narrow)], height=100)
     assert (sheet[:30, 50:] == 245).all()
+
+
+def test_an_error_is_an_arrow_from_the_answer_to_the_truth() -> None:
+    picture = draw_errors(GREY, [[30, 60], [100, 20]], [[170, 60], [10, 10]], [True, False]).astype(int)
+    assert picture[60, 100].max() < 60  # dark
+    assert picture[:, 100].max() > 200  # in a white case
+    changed = np.abs(picture - 128).max(2) > 0
+    columns = changed.any(0).nonzero()[0]
+    assert columns.min() >= 26
+    assert columns.max() <= 176
+    spread = changed.sum(0)
+    assert spread[155:172].max() > spread[40:100].max() + 2  # the head is at the truth
+    assert spread[25:45].max() <= spread[40:100].max()
+    assert not changed[:40].any()  # the other one is hidden
+    np.testing.assert_array_equal(draw_errors(GREY, [[30, 60]], [[30.5, 60]], [True]), GREY)
+
+
+def test_attention_is_as_opaque_as_its_weight() -> None:
+    places = np.array([[40.0, 30.0], [100.0, 30.0], [160.0, 30.0]])
+    picture = draw_attention(GREY, places, [0.64, 0.16, 0.0], [100.0, 90.0]).astype(int)
+    distance = [np.abs(picture[30, x] - 128).sum() for x in (40, 100, 160)]
+    assert picture[30, 40].tolist() == list(ATTENTION)
+    assert distance[1] == pytest.approx(distance[0] / 2, abs=3)  # root of a quarter, whole numbers
+    assert distance[2] == 0
+    assert np.abs(picture[90, 100] - REFERENCE).max() < 30
+    np.testing.assert_array_equal(draw_attention(GREY, np.zeros((0, 2)), [], [9, 9])[60:], GREY[60:])
+
+
+@pytest.mark.parametrize("background", [0, 128, 255])
+def test_arrows_and_crosses_stand_out(background: int) -> None:
+    canvas = np.full((80, 80, 3), background, np.uint8)
+    for picture in (
+        draw_errors(canvas, [[10, 40]], [[70, 40]], [True]),
+        draw_attention(canvas, np.zeros((0, 2)), [], [40, 40]),
+    ):
+        assert np.abs(picture.astype(int) - background).max(2)[35:45, 35:45].max() > 80
+
+
+def test_given_colours() -> None:
+    picture = draw_pose(GREY, [[50, 50]], [True], [], colours=[[1, 2, 3]])
+    assert picture[50, 50].tolist() == [1, 2, 3]

@@ -26,7 +26,13 @@ def crops_of(query: Tensor, support: Tensor, keypoints: Tensor, visible: Tensor)
     batch, shots, count = visible.shape
     index = np.zeros((batch, shots, count, 4), np.int64)
     return Crops(
-        query.numpy(), support.numpy(), keypoints.numpy(), visible.numpy(), index, np.zeros((batch, 2, 3))
+        query.numpy(),
+        support.numpy(),
+        keypoints.numpy(),
+        visible.numpy(),
+        index,
+        np.zeros((batch, 2, 3)),
+        np.arange(batch),
     )
 
 

@@ -197,7 +197,10 @@ def test_a_file_keeps_its_notes(
     assert bool(load_model(path).confidence.calibrated)
     with safe_open(path, framework="pt") as file:
         assert file.metadata()["recipe"] == "tiny"
-    assert main([str(path), "--data", str(data_folder), "--pairs", "4", "--synthetic", "5"]) == 0
+    picture = tmp_path / "reliability.png"
+    command = [str(path), "--data", str(data_folder), "--pairs", "4", "--synthetic", "5"]
+    assert main([*command, "--picture", str(picture)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_command_says_what_is_wrong(

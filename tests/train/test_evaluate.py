@@ -13,6 +13,7 @@ from fmmp_runtime.pose import THRESHOLDS
 from fmmp_train.data import Dataset, draw_episodes, find_annotations, read_annotations
 from fmmp_train.evaluate import Answer, CropAnswer, evaluate, on_crops
 from fmmp_train.pairs import Crops, Pair, draw_pairs, episode_pairs, prepare
+from tests.golden import load_json
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +157,57 @@ def test_wrong_answers_are_refused(dataset: Dataset) -> None:
         evaluate(lambda asked: [Answer(np.zeros((3, 2)))] * len(asked), pairs)
     with pytest.raises(ValueError, match="no pairs"):
         evaluate(lambda _: [], [])
+
+
+def test_the_released_metric_over_all_images(dataset: Dataset) -> None:
+    """Golden images as pairs: the mean is that of the released code, which counts an image without a
+    keypoint to score as 0."""
+    [like, *_] = draw_pairs(dataset, per_category=1)
+    cases = load_json("geometry")["pck"]
+    pairs, answers = [], []
+    for case in cases:
+        mask = np.array(case["mask"], np.bool_)
+        width, height = case["bbox_wh"]  # sanitised: a box that lies inside loses a pixel
+        query = replace(
+            like.query,
+            box_xywh=np.array([0, 0, width + 1, height + 1]),
+            image_size_hw=(10**6, 10**6),
+            keypoints_px=np.array(case["truth"]),
+            visible=mask,
+        )
+        pairs.append(replace(like, query=query, supports=(replace(like.supports[0], visible=mask),)))
+        answers.append(Answer(np.array(case["prediction"])))
+    report = evaluate(lambda chunk: [answers.pop(0) for _ in chunk], pairs)
+    expected = [np.mean([case["pck"][f"{at:g}"] for case in cases]) for at in THRESHOLDS]
+    np.testing.assert_allclose(report.image_mean, expected, rtol=0, atol=1e-15)  # quotients of whole numbers
+    assert not report.scored.all()  # the golden cases have images without a valid keypoint
+    np.testing.assert_allclose(
+        report.scored_image_mean, np.array(expected) / report.scored.mean(), rtol=1e-12
+    )
+
+
+def test_area_and_error_by_hand(dataset: Dataset) -> None:
+    pair = draw_pairs(dataset, per_category=1)[0]
+    side = (pair.query.box_xywh[2:] - 1).max()
+    shift = np.zeros((len(pair.visible), 2))
+    shift[:, 0] = 0.05 * side  # right from the threshold 0.05 on: three quarters of 0 to 0.2
+    shift[0] = 0, 0.3 * side
+    shown = pair.visible.copy()
+    shown[2:] = False
+    pair = replace(pair, query=replace(pair.query, visible=shown))
+    report = evaluate(lambda _: [Answer(pair.query.keypoints_px + shift)], [pair])
+    assert report.area == pytest.approx([0.75 / 2])
+    assert report.nme == pytest.approx([0.35 / 2])
+    np.testing.assert_allclose(report.error, [0.3, 0.05])
+    curve = np.mean([(report.error < at).mean() for at in np.linspace(0, 0.2, 200_001)])
+    assert report.area[0] == pytest.approx(curve, abs=1e-5)  # a step of the sum
+
+
+def test_pairs_of_one_support_set_share_a_number(dataset: Dataset) -> None:
+    episodes = draw_episodes(dataset.subset([1, 2]), queries=2, episodes=3)
+    pairs = episode_pairs(dataset, episodes)
+    report = evaluate(lambda chunk: [Answer(pair.query.keypoints_px) for pair in chunk], pairs)
+    supports = [pair.supports[0].id for pair in pairs]
+    for i, first in enumerate(supports):
+        for j, second in enumerate(supports):
+            assert (report.cluster[i] == report.cluster[j]) == (first == second)

@@ -2,7 +2,7 @@
 """What a network and a bundle are asked during an evaluation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from fmmp_runtime import Support
 from fmmp_runtime.image import read_image
 from fmmp_runtime.pose import transform_points
-from fmmp_train.data import find_annotations, read_annotations
+from fmmp_train.data import draw_episodes, find_annotations, read_annotations
 from fmmp_train.images import MEAN, STD, normalize
 from fmmp_train.model import Network
-from fmmp_train.pairs import Pair, draw_pairs, prepare
+from fmmp_train.pairs import Pair, draw_pairs, episode_pairs, prepare
 from fmmp_train.predictors import bundle_predictor, network_predictor, open_predictor
 from tests.train.recipes import tiny
 
@@ -99,3 +99,32 @@ def test_bundle_gets_what_the_annotations_say(pairs: list[Pair]) -> None:
 def test_a_folder_is_a_bundle(tmp_path: Path) -> None:
     with pytest.raises((OSError, ValueError), match=r"model\.json"):
         open_predictor(tmp_path)
+
+
+@pytest.mark.parametrize("orientations", [1, 4])
+def test_queries_that_share_supports_are_answered_as_if_alone(data_folder: Path, orientations: int) -> None:
+    torch.manual_seed(0)
+    network = Network(replace(tiny().model, orientations=orientations))
+    for head in network.point_heads.parameters():
+        torch.nn.init.normal_(head, std=0.1)
+    dataset = read_annotations(find_annotations(data_folder, "val")).subset([1, 2])
+    pairs = episode_pairs(dataset, draw_episodes(dataset, queries=2, episodes=2))
+    pairs = [pairs[i] for i in (0, 4, 1, 6, 5)]  # mixed
+    predict = network_predictor(network)
+    for pair, answer in zip(pairs, predict(pairs), strict=True):
+        [alone] = predict([pair])
+        # images of 160 pixels; a batch of one sums in another order
+        np.testing.assert_allclose(answer.keypoints_px, alone.keypoints_px, rtol=0, atol=0.02)
+        assert answer.score is not None
+        assert alone.score is not None
+        np.testing.assert_allclose(answer.score, alone.score, rtol=0, atol=1e-3)
+
+
+def test_a_bundle_remembers_an_episode_once(data_folder: Path) -> None:
+    dataset = read_annotations(find_annotations(data_folder, "val")).subset([1])
+    pairs = episode_pairs(dataset, draw_episodes(dataset, queries=3, episodes=2))
+    recorder = Recorder()
+    predict = bundle_predictor(recorder)  # type: ignore[arg-type]  # what is asked of it is all there
+    assert len([*predict(pairs[:2]), *predict(pairs[2:])]) == 6
+    assert len(recorder.supports) == 2
+    assert len(recorder.frames) == 6

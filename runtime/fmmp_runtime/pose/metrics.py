@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PCK: the share of visible keypoints that lie within a threshold of the longer box side."""
+"""PCK, the share of visible keypoints within a threshold of the longer box side, and its relatives."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2)  # of the longer box side; mPCK is the mean over them
+AREA_LIMIT = 0.2  # largest threshold of the area under the PCK curve
 
 
 def pck(
@@ -30,6 +31,32 @@ def pck(
     error = np.asarray(prediction_px, np.float64) - np.asarray(truth_px, np.float64)
     right = np.linalg.norm(error, axis=-1) < threshold * np.max(np.asarray(box_size_wh, np.float64))
     return float((right & valid).sum() / max(int(valid.sum()), 1))
+
+
+def relative_error(
+    prediction_px: ArrayLike, truth_px: ArrayLike, box_size_wh: ArrayLike
+) -> NDArray[np.float64]:
+    """Distance of each keypoint from the truth in longer box sides, (K,); infinite where it is not a number.
+
+    Arguments as in `pck`. The mean over the visible keypoints of an image is its normalised mean error.
+    """
+    step = np.asarray(prediction_px, np.float64) - np.asarray(truth_px, np.float64)
+    error = np.linalg.norm(step, axis=-1) / np.max(np.asarray(box_size_wh, np.float64))
+    return np.where(np.isnan(error), np.inf, error)
+
+
+def pck_area(error: ArrayLike, limit: float = AREA_LIMIT) -> float:
+    """Area under the curve of PCK over the threshold, from 0 to `limit`, divided by `limit`; exact.
+
+    A keypoint with error e is right from the threshold e on, so it adds 1 - e / limit, or nothing. 0 where
+    there is no keypoint, as `pck`.
+
+    Args:
+        error: (K,) relative errors of the visible keypoints.
+        limit: last threshold.
+    """
+    share = np.clip(1 - np.asarray(error, np.float64) / limit, 0, 1)
+    return float(share.mean()) if share.size else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read a split of a data folder: from its own file, or from MP-100's file of all categories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fmmp_train.data.coco import DataError, Dataset, find_annotations, find_file, read_annotations
+from fmmp_train.data.mp100 import UNIFIED, split_categories
+
+
+def read_split(root: Path, split: str) -> Dataset:
+    """The instances of a split, its categories in the order in which episodes are drawn.
+
+    Args:
+        root: folder with `annotations/<split>.json` (see `find_annotations`) or `annotations/mp100_all.json`.
+        split: name of the file; with the latter one of MP-100's, such as "split1_test".
+
+    Raises:
+        OSError: the file cannot be read.
+        DataError: there is no such split, or its file is wrong.
+    """
+    wanted = split_categories(split)
+    unified = find_file(root, (UNIFIED,))
+    own = find_file(root, (f"{split}.json", f"mp100_{split}.json"))
+    if wanted is None or unified is None or own is not None:
+        return read_annotations(find_annotations(root, split))
+    everything = read_annotations(unified)
+    if lacking := [number for number in wanted if number not in everything.categories]:
+        raise DataError(f"{unified}: {split} needs the categories {lacking}, which are not in it")
+    part = everything.subset(wanted)
+    ordered = {number: part.categories[number] for number in wanted}
+    return Dataset(part.source, ordered, part.instances)
