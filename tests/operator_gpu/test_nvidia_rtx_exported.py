@@ -19,7 +19,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     require("rtx")
     network = Network(ModelConfig(backbone="resnet18", structure="lite", num_layers=1, max_keypoints=20))
     folder = tmp_path_factory.mktemp("bundle")
-    onnx_writer.write(build_graphs(network.eval(), precision="fp16", shots=1), folder)
+    onnx_writer.write(build_graphs(network.eval(), precision="fp16", shots=1, target="gpu"), folder)
     return folder
 
 
