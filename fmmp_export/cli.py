@@ -21,7 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--bundle adds engines: say --backend tensorrt or tensorrt-rtx too")
     if args.target == "cpu" and (args.backend != "onnx" or args.msda != "fmmp"):
         parser.error("--target cpu is for our operator in ONNX Runtime: leave out --backend and --msda")
-    if args.bundle and (args.fp16 or args.keypoints or args.out or args.data or args.target or args.batch):
+    if args.bundle and (
+        args.precision != "fp32" or args.keypoints or args.out or args.data or args.target or args.batch
+    ):
         parser.error("--bundle adds engines to what was exported: beside it, only --backend and --arch count")
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("fmmp_export").setLevel(logging.INFO)
@@ -54,8 +56,8 @@ def _export_engines(args: argparse.Namespace) -> None:
 def _export(args: argparse.Namespace) -> Path:
     from fmmp_export.export import export_bundle  # imports torch: after parsing, so that --help is instant
 
-    precision: Literal["fp32", "fp16"] = "fp16" if args.fp16 else "fp32"
-    on_cpu = not args.fp16 and args.backend == "onnx" and args.msda == "fmmp"
+    precision: Literal["fp32", "fp16", "int8"] = args.precision
+    on_cpu = precision != "fp16" and args.backend == "onnx" and args.msda == "fmmp"
     target: Literal["cpu", "gpu"] = args.target or ("cpu" if on_cpu else "gpu")
     out = args.out or Path(f"{args.ckpt.stem}-{precision}")
     made = export_bundle(
@@ -88,8 +90,21 @@ def _parser() -> argparse.ArgumentParser:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--ckpt", type=Path, help="released .pth, or ours (.safetensors)")
     source.add_argument("--bundle", type=Path, help="instead: a bundle to add engines to")
-    parser.add_argument(
-        "--fp16", action="store_true", help="half precision where it is safe (default: float32)"
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument(
+        "--fp16",
+        dest="precision",
+        action="store_const",
+        const="fp16",
+        default="fp32",
+        help="half precision where it is safe (default: float32)",
+    )
+    precision.add_argument(
+        "--int8",
+        dest="precision",
+        action="store_const",
+        const="int8",
+        help="the backbone in 8 bits: faster and less exact; the rest in float32, or in half for a GPU",
     )
     parser.add_argument("--shots", type=_positive, default=1, help="support images (default: %(default)s)")
     parser.add_argument("--keypoints", type=_positive, help="K after padding (default: as trained)")
@@ -107,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         help="also graphs that take N frames at once",
     )
     parser.add_argument(
-        "-o", "--out", type=Path, help="folder to make (default: CKPT-fp32 or CKPT-fp16, here)"
+        "-o", "--out", type=Path, help="folder to make (default: CKPT-fp32, -fp16 or -int8, here)"
     )
     parser.add_argument(
         "--backend",

@@ -18,7 +18,8 @@ from fmmp_train.model import ModelConfig
 
 # In float32 the largest difference counts, in half PCK too: of so many keypoints each, one that changes sides
 # moves it by 0.1 points.
-COUNT = {"fp32": 8, "fp16": 16}
+COUNT = {"fp32": 8, "fp16": 16, "int8": 48}
+CALIBRATION = 64  # crops that show the ranges of activations
 PER_PHOTOGRAPH = 60
 SEED = 0
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
@@ -50,14 +51,29 @@ def draw_examples(
         OSError: an image or the annotations can't be read.
         ValueError: there are no usable ones.
     """
-    source: Source
     if data is None:
-        files = [photograph_folder() / name for name in PHOTOGRAPHS]
-        source = _Photographs([read_image(file) for file in files], min(PER_PHOTOGRAPH, config.max_keypoints))
+        stream = _mixture(config, shots, _photographs(config))
         names = [f"scikit-image/{name}" for name in PHOTOGRAPHS]
     else:
         annotations = find_annotations(data, "val")
-        source, names = AnnotatedSource(read_annotations(annotations), PLAIN), [annotations.name]
+        stream = _mixture(config, shots, AnnotatedSource(read_annotations(annotations), PLAIN))
+        names = [annotations.name]
+    return [stream[index] for index in range(count)], names
+
+
+def draw_calibration(config: ModelConfig) -> list[Image]:
+    """Crops (size, size, 3) of `PHOTOGRAPHS` to measure ranges on; no pair of `draw_examples` holds them."""
+    stream = _mixture(config, 1, _photographs(config))
+    first = max(COUNT.values())
+    return [stream[index].query for index in range(first, first + CALIBRATION)]
+
+
+def _photographs(config: ModelConfig) -> Source:
+    files = [photograph_folder() / name for name in PHOTOGRAPHS]
+    return _Photographs([read_image(file) for file in files], min(PER_PHOTOGRAPH, config.max_keypoints))
+
+
+def _mixture(config: ModelConfig, shots: int, source: Source) -> Mixture:
     options = ExampleOptions(
         image_size=config.image_size,
         max_keypoints=config.max_keypoints,
@@ -68,8 +84,7 @@ def draw_examples(
         shuffle=False,
         flip_chance=0,
     )
-    stream = Mixture([(source, 1.0)], options, SEED)
-    return [stream[index] for index in range(count)], names
+    return Mixture([(source, 1.0)], options, SEED)
 
 
 class _Photographs:

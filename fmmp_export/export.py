@@ -14,17 +14,19 @@ from typing import Literal
 import onnx_ir as ir
 
 from fmmp_export import bundle, onnx_writer, verify
-from fmmp_export.examples import COUNT, draw_examples
+from fmmp_export.examples import COUNT, draw_calibration, draw_examples
 from fmmp_export.graphs import query_part, support_part
 from fmmp_export.operator_function import FMMP, NVIDIA, Msda
 from fmmp_export.precision import to_half
+from fmmp_export.quantise import quantise, sample_activations
 from fmmp_export.repack import Target, repack
 from fmmp_runtime.bundle import Bundle, Model
+from fmmp_runtime.image import Image
 from fmmp_train.checkpoint import load_model
 from fmmp_train.images import MEAN, STD
 from fmmp_train.model import Network
 
-Precision = Literal["fp32", "fp16"]
+Precision = Literal["fp32", "fp16", "int8"]
 OPERATORS = {"fmmp": FMMP, "nvidia": NVIDIA, "standard": None}
 
 log = logging.getLogger("fmmp_export")
@@ -57,7 +59,8 @@ def export_bundle(
     Args:
         checkpoint: released `.pth`, or ours.
         out: folder to make; a bundle that is there is replaced once the new one has passed.
-        precision: of the heavy parts.
+        precision: of the heavy parts; "int8" is the backbone alone, the rest being float32 for a CPU and half
+            for a GPU.
         shots: S, support images.
         keypoints: K after padding; None is the checkpoint's own, 70 for the released ones.
         target: what the arithmetic is ordered for, see `repack`.
@@ -75,7 +78,13 @@ def export_bundle(
     network = with_keypoints(load_model(checkpoint), keypoints)
     examples, names = draw_examples(network.config, shots=shots, data=data, count=COUNT[precision])
     models = build_graphs(
-        network, precision=precision, shots=shots, target=target, batches=batches, msda=msda
+        network,
+        precision=precision,
+        shots=shots,
+        target=target,
+        batches=batches,
+        msda=msda,
+        calibration=draw_calibration(network.config) if precision == "int8" else (),
     )
     with bundle.new_folder(out) as folder:
         onnx_writer.write(models, folder)
@@ -110,8 +119,11 @@ def build_graphs(
     target: Target = "cpu",
     batches: Sequence[int] = (),
     msda: Msda = "fmmp",
+    calibration: Sequence[Image] = (),
 ) -> dict[str, ir.Model]:
     """The graphs of a network, in memory: `pair`, `support`, `query`, and `query_batch<N>` for each batch.
+
+    `calibration` are crops that show what values the backbone's activations take; "int8" needs some.
 
     Raises:
         ValueError: `msda` is none of ours and `target` is "cpu", whose operator has no other name.
@@ -126,7 +138,13 @@ def build_graphs(
         name = query_name(batch)
         log.info("tracing the graph %s", name)
         queries[name] = onnx_writer.trace(query_part(packed, shots=shots, mean=MEAN, std=STD, batch=batch))
-    return assemble(support, queries, precision=precision, msda=msda)
+    if precision == "int8":
+        log.info("looking at the backbone's activations on %d crops", len(calibration))
+        activations = sample_activations(queries["query"], calibration)
+        for model in (support, *queries.values()):
+            quantise(model, activations, target)
+    is_half = precision == "fp16" or (precision == "int8" and target == "gpu")
+    return assemble(support, queries, half=is_half, msda=msda)
 
 
 def query_name(batch: int) -> str:
@@ -135,10 +153,10 @@ def query_name(batch: int) -> str:
 
 
 def assemble(
-    support: ir.Model, queries: Mapping[str, ir.Model], *, precision: Precision, msda: Msda
+    support: ir.Model, queries: Mapping[str, ir.Model], *, half: bool, msda: Msda
 ) -> dict[str, ir.Model]:
     """The traced support half and query halves -> all graphs, ready to be written; the halves are changed."""
-    if precision == "fp16":
+    if half:
         half_value = msda != "nvidia"
         half_state = to_half(support, half_value=half_value)
         for query in queries.values():

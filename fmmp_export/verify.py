@@ -30,6 +30,8 @@ MAX_FLOAT = 1e-4
 # Half precision on a trained model: half a pixel for 99 of 100 keypoints, and as many of them right.
 MAX_P99_PX = 0.5
 MAX_PCK_POINTS = 0.2
+# Eight bits in the backbone move points by pixels: what counts is how many of them are lost.
+MAX_PCK_LOSS = 1.0
 # A score is a logistic function of logarithms of steps down to 1e-3: 1e-4 in a point may be 0.1 in it.
 MAX_SCORE = 0.1
 
@@ -124,6 +126,10 @@ def check(parity: Parity, precision: str) -> None:
             ("difference between cached and whole", parity.state_max, MAX_FLOAT),
             ("largest difference of a score", parity.score_max, MAX_SCORE),
         ]
+    elif precision == "int8":
+        limits = [
+            (f"loss of PCK@{THRESHOLD:g} in points", parity.pck_torch - parity.pck_bundle, MAX_PCK_LOSS)
+        ]
     else:
         limits = [
             ("99th percentile of the shift in pixels", parity.p99_px, MAX_P99_PX),
@@ -134,7 +140,7 @@ def check(parity: Parity, precision: str) -> None:
             raise ParityError(
                 f"the {precision} graph does not give what the checkpoint gives, so nothing was written: "
                 f"{what} is {found:.2g}, at most {limit:g} is allowed"
-                + ("; export without --fp16" if precision != "fp32" else "")
+                + ("" if precision == "fp32" else f"; export without --{precision}")
             )
 
 

@@ -87,7 +87,7 @@ class Model:
     crop_padding: float  # side of the crop / longer side of the box
     mean: list[float]  # of RGB in [0, 1]; in the graphs already, here for the record
     std: list[float]
-    precision: str  # "fp32" or "fp16"
+    precision: str  # "fp32", "fp16", or "int8": of the backbone
     opset: int
     graphs: dict[str, GraphSpec]  # pair, support, query; query_batch8, ...: all of N frames at once
     score: ScoreSpec

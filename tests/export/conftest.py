@@ -131,7 +131,7 @@ def half(
     traced: Traced, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory, target: Target
 ) -> Export:
     """What was traced, in half precision."""
-    models = assemble(*copy_of(traced), precision="fp16", msda="fmmp")
+    models = assemble(*copy_of(traced), half=True, msda="fmmp")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(export_module, "build_graphs", lambda *_, **__: models)
         out = tmp_path_factory.mktemp("half") / "small-fp16"

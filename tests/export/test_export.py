@@ -178,7 +178,7 @@ def test_other_ways_to_write_the_operator(
     operator: OperatorName | None,
     tmp_path: Path,
 ) -> None:
-    models = assemble(*copy_of(traced), precision=precision, msda=msda)
+    models = assemble(*copy_of(traced), half=precision == "fp16", msda=msda)
     onnx_writer.write(models, tmp_path)
     pair = onnx.load(tmp_path / "pair.onnx")
     called = [node for node in pair.graph.node if node.domain]

@@ -12,7 +12,7 @@ from onnx import numpy_helper
 
 from fmmp_export.export import Export
 from fmmp_export.onnx_writer import EMBEDDED, SCOPES, WEIGHTS
-from fmmp_export.operator_function import FMMP
+from fmmp_export.operator_function import FMMP, OPSET
 from fmmp_export.precision import to_half
 from fmmp_export.projected import PROJECTED
 from tests.export.conftest import CONFIG, SHOTS
@@ -79,7 +79,7 @@ def test_a_miner_calls_the_operator_once(float_export: Export, name: str) -> Non
             "plugin_namespace": "",
         }
     assert [(function.domain, function.name) for function in model.functions] == [(FMMP.domain, FMMP.op_type)]
-    assert {(opset.domain, opset.version) for opset in model.opset_import} == {("", 18), (FMMP.domain, 1)}
+    assert {(opset.domain, opset.version) for opset in model.opset_import} == {("", OPSET), (FMMP.domain, 1)}
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from fmmp_export import onnx_writer
+from fmmp_export.examples import draw_calibration
 from fmmp_export.export import build_graphs
 from fmmp_train.model import ModelConfig, Network
 from tests.operator_gpu.nvidia import build_engine, require
@@ -35,6 +37,20 @@ def test_exported_graph_becomes_an_engine(
     assert engine.plugin_said == ""
     assert engine.kinds.count("PLUGIN_V3") >= 1  # the plugin, not the definition that the file carries
     assert plugin_library.read_bytes() in engine.plan
+
+
+def test_eight_bits_become_an_engine(plugin_library: Path, tmp_path: Path) -> None:
+    require("rtx")
+    network = Network(ModelConfig(backbone="resnet18", structure="lite", num_layers=1, max_keypoints=20))
+    crops = draw_calibration(network.config)[:4]
+    onnx_writer.write(
+        build_graphs(network.eval(), precision="int8", shots=1, target="gpu", calibration=crops), tmp_path
+    )
+    engine = build_engine(tmp_path / "query.onnx", tmp_path, library=plugin_library, capability="SM86")
+    assert engine.errors == []
+    types = Counter(kind for name, _, kind in engine.layers if name.startswith("backbone"))
+    assert types["DataType.INT8"] >= 20  # one convolution each, and the sums beside them
+    assert "DataType.FLOAT" not in types
 
 
 def test_rtx_refuses_float_products_on_turing(bundle: Path, plugin_library: Path, tmp_path: Path) -> None:

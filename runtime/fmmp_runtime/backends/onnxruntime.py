@@ -16,6 +16,8 @@ from fmmp_runtime.backends.states import StateCache, States
 from fmmp_runtime.bundle import Bundle
 from fmmp_runtime.image import warp
 
+# Gives convolutions of 8 bits a bias of 32 bits, by way of half where their scales are half: infinity, often.
+WRONG_OPTIMIZERS = ["WeightBiasQuantization"]
 JOINED_STATES = 4  # groups of states that stay joined for the batch graphs
 
 
@@ -87,7 +89,9 @@ class OnnxRuntimeBackend:
                 path = self._bundle.graph(graph)
                 try:
                     options = self._options(spin=graph.startswith("query"))
-                    self._sessions[graph] = ort.InferenceSession(path, options, ["CPUExecutionProvider"])
+                    self._sessions[graph] = ort.InferenceSession(
+                        path, options, ["CPUExecutionProvider"], disabled_optimizers=WRONG_OPTIMIZERS
+                    )
                 except Exception as error:  # likewise
                     raise BackendError(
                         f"ONNX Runtime {ort.__version__} cannot load {path}: {error}"
