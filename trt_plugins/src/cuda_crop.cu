@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cuda_crop.h"
-
 #include <cuda_runtime.h>
+
+#include "cuda_crop.h"
 
 namespace fmmp {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int32_t kLargestCount = 0xffff;   // of blocks in z
+constexpr int32_t kLargestCount = 0xffff;  // of blocks in z
 constexpr int32_t kLargestSize = 1 << 15;  // so that a crop's pixels can be counted in 31 bits
 
 /// A thread makes one pixel; blocks along z are the crops.

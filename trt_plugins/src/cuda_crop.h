@@ -10,8 +10,8 @@
 /// Crops on a GPU. The formula is in fmmp/crop.h.
 namespace fmmp {
 
-/// Puts one kernel on `stream`, or none when there is nothing to make. Never allocates, never waits: it can be
-/// captured in a CUDA graph, which then reads at each launch what `sources` holds by then.
+/// Puts one kernel on `stream`, or none when there is nothing to make. Never allocates, never waits: it can
+/// be captured in a CUDA graph, which then reads at each launch what `sources` holds by then.
 ///
 /// @param sources `count` of them, in device memory, and so are their pixels.
 /// @param crops (count, size, size, 3) in device memory.

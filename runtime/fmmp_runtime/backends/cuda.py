@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """An NVIDIA GPU through PyCUDA; CUDA graphs, which PyCUDA lacks, through the driver itself."""
 
+import atexit
 import contextlib
 import ctypes
+import functools
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,11 +46,11 @@ class CudaDevice:
         )
         self._memory: dict[int, Any] = {}  # address -> what owns it
         with self._errors("opening the GPU"):
-            self._cuda.init()
-            self._context = self._cuda.Device(0).retain_primary_context()
+            self._context = _context()
         with self.current(), self._errors("opening the GPU"):
-            self._stream = self._cuda.Stream(NON_BLOCKING)
-        self.stream = int(self._stream.handle)
+            self._streams = [self._cuda.Stream(NON_BLOCKING)]  # in a list that `_close` empties
+        self.stream = int(self._streams[0].handle)
+        weakref.finalize(self, _close, self._context, self._memory, self._streams).atexit = False
 
     @contextlib.contextmanager
     def current(self) -> Iterator[None]:
@@ -80,17 +83,17 @@ class CudaDevice:
     def upload(self, address: int, host: NDArray[Any]) -> None:
         """See Device."""
         with self._errors("copying to the GPU"):
-            self._cuda.memcpy_htod_async(address, host, self._stream)
+            self._cuda.memcpy_htod_async(address, host, self._streams[0])
 
     def download(self, host: NDArray[Any], address: int) -> None:
         """See Device."""
         with self._errors("copying from the GPU"):
-            self._cuda.memcpy_dtoh_async(host, address, self._stream)
+            self._cuda.memcpy_dtoh_async(host, address, self._streams[0])
 
     def copy(self, target: int, source: int, size: int) -> None:
         """See Device."""
         with self._errors("copying on the GPU"):
-            self._cuda.memcpy_dtod_async(target, source, size, self._stream)
+            self._cuda.memcpy_dtod_async(target, source, size, self._streams[0])
 
     def crop(self, crops: int, sources: int, count: int, size: int) -> None:
         """See Device."""
@@ -122,7 +125,7 @@ class CudaDevice:
     def wait(self) -> None:
         """See Device."""
         with self._errors("the work on the GPU"):
-            self._stream.synchronize()
+            self._streams[0].synchronize()
 
     def _call(self, name: str, *arguments: Any) -> None:  # noqa: ANN401  # ctypes
         """Call the driver; a status that is not 0 becomes an error."""
@@ -144,3 +147,26 @@ class CudaDevice:
             ) from error
         except self._cuda.Error as error:
             raise DeviceError(f"{what} failed: {error}") from error
+
+
+@functools.cache
+def _context() -> Any:  # noqa: ANN401  # PyCUDA's
+    """The context of the first GPU for the whole process, which PyCUDA must be told to leave at the end."""
+    import pycuda.driver
+
+    pycuda.driver.init()
+    context = pycuda.driver.Device(0).retain_primary_context()
+    atexit.register(context.detach)
+    return context
+
+
+def _close(context: Any, memory: dict[int, Any], streams: list[Any]) -> None:  # noqa: ANN401  # PyCUDA's
+    """Give back what a device owned, on whatever thread it died."""
+    context.push()
+    try:
+        for piece in memory.values():
+            piece.free()
+        memory.clear()
+        streams.clear()
+    finally:
+        context.pop()

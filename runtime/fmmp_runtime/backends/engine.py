@@ -34,7 +34,6 @@ class Runtime:
             library: of the operator.
         """
         self.title = f"{TITLES[backend]} {trt.__version__}"
-        self._trt = trt
         self._backend = backend
         self._library: Path | None = library  # None: it is loaded
         self._complaints: deque[str] = deque(maxlen=4)
@@ -176,7 +175,7 @@ def check_interface(engine: trt.ICudaEngine, graph: GraphSpec, file: Path) -> No
         name: (
             engine.get_tensor_mode(name).name,
             dtype_name(engine.get_tensor_dtype(name).name),
-            list(engine.get_tensor_shape(name)),
+            _sizes(engine.get_tensor_shape(name)),
         )
         for name in names
     }
@@ -190,3 +189,8 @@ def check_interface(engine: trt.ICudaEngine, graph: GraphSpec, file: Path) -> No
                 f"{file} has {name} as {found.get(name)}, expected {expected.get(name)}: build it again with "
                 "fmmp-export --bundle"
             )
+
+
+def _sizes(shape: trt.Dims) -> list[int]:
+    """Its types say that it can be indexed, and no more."""
+    return [shape[axis] for axis in range(len(shape))]

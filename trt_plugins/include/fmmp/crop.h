@@ -25,11 +25,11 @@ FMMP_HOST_DEVICE float crop_tap(CropSource const& source, int32_t y, int32_t x, 
     return inside ? float(source.pixels[y * source.row_bytes + int64_t(3) * x + c]) : 0.f;
 }
 
-/// RGB of the crop's pixel at column `x`, row `y`: bilinear at its place in the image, rounded to the nearest.
+/// RGB of the crop's pixel at column `x`, row `y`: bilinear at its place in the image, rounded to the
+/// nearest.
 ///
 /// Places are in double, so that the result is the exact one but where it lies within 1e-4 of halfway
-/// between two grey levels. cv2.warpAffine computes places in float from OpenCV 4.11 on, and before in
-/// steps of 1/32 px.
+/// between two grey levels.
 FMMP_HOST_DEVICE void crop_pixel(CropSource const& source, int32_t x, int32_t y, uint8_t rgb[3])
 {
     double const* const m = source.inverse;
