@@ -17,10 +17,9 @@ from fmmp_export.engine_graph import EngineGraph
 from fmmp_export.engine_process import Answer, Job
 from fmmp_export.operator_function import FMMP, NVIDIA
 from fmmp_runtime import gpu, operators
-from fmmp_runtime.engines import TITLES, EngineError
+from fmmp_runtime.engines import MODULES, TITLES, EngineError
 from fmmp_runtime.files import sha256
 
-MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 SIZES = {"tensorrt": "several GB", "tensorrt-rtx": "233 MB"}
 RTX_LIBRARY = "libtensorrt_rtx.so"
 ELSEWHERE = {

@@ -15,17 +15,10 @@ from fmmp_export.engine_graph import prepare
 from fmmp_export.engine_process import Answer
 from fmmp_export.operator_function import FMMP
 from fmmp_runtime.bundle import Bundle, GraphSpec
-from fmmp_runtime.engines import EngineError, EngineKey, EngineSpec, damage, differences
+from fmmp_runtime.engines import EngineError, EngineKey, EngineSpec, damage, differences, dtype_name
 from fmmp_runtime.files import sha256
 
 __all__ = ["EngineError", "Made", "add_engines", "find_builder"]
-
-DTYPES = {
-    "FLOAT": "float32",
-    "HALF": "float16",
-    "INT32": "int32",
-    "INT64": "int64",
-}  # else numpy's, in capitals
 
 log = logging.getLogger("fmmp_export")
 
@@ -128,10 +121,7 @@ def _new_file(path: Path) -> Iterator[Path]:
 
 def _check_interface(answer: Answer, graph: GraphSpec) -> None:
     """Whether the engine takes and gives what model.json says."""
-    found = {
-        name: (DTYPES.get(dtype, dtype.lower()), list(shape))
-        for name, (dtype, shape) in answer.interface.items()
-    }
+    found = {name: (dtype_name(dtype), list(shape)) for name, (dtype, shape) in answer.interface.items()}
     expected = {tensor.name: (tensor.dtype, tensor.shape) for tensor in (*graph.inputs, *graph.outputs)}
     for name in {**expected, **found}:
         if expected.get(name) != found.get(name):

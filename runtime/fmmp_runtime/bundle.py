@@ -178,6 +178,10 @@ class Bundle:
         Raises:
             EngineError: none fits, and why; or it is damaged.
         """
+        return self.path / self.engine_spec(key).file
+
+    def engine_spec(self, key: EngineKey) -> EngineSpec:
+        """What model.json says of the engine that `engine` gives; raises as that does."""
         return engines.pick(self.path, self.model.engines, key, self.built_from(key.graph))
 
     def built_from(self, graph: str) -> dict[str, str]:

@@ -13,7 +13,11 @@ from fmmp_runtime.files import sha256
 
 FOLDER = "engines"
 TITLES = {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT-RTX"}
+MODULES = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}  # no process can hold both
 HASH_LENGTH = 12  # hexadecimal digits of the operator library's SHA-256 in a file name
+
+
+_DTYPES = {"FLOAT": "float32", "HALF": "float16"}  # the others are numpy's names, in capitals
 
 
 class EngineError(ValueError):
@@ -57,7 +61,14 @@ class EngineSpec(EngineKey):
         )
 
 
-def pick(folder: Path, engines: Sequence[EngineSpec], key: EngineKey, built_from: Mapping[str, str]) -> Path:
+def dtype_name(tensorrt_name: str) -> str:
+    """Numpy's name of a tensor type that TensorRT calls "FLOAT", "HALF", "INT64", ..."""
+    return _DTYPES.get(tensorrt_name, tensorrt_name.lower())
+
+
+def pick(
+    folder: Path, engines: Sequence[EngineSpec], key: EngineKey, built_from: Mapping[str, str]
+) -> EngineSpec:
     """Find the engine for `key` and check its content.
 
     Args:
@@ -81,7 +92,7 @@ def pick(folder: Path, engines: Sequence[EngineSpec], key: EngineKey, built_from
         )
     if problem := damage(folder, engine):
         raise EngineError(f"{problem}: {mend}")
-    return folder / engine.file
+    return engine
 
 
 def differences(engine: EngineSpec, key: EngineKey, built_from: Mapping[str, str]) -> list[str]:

@@ -25,7 +25,7 @@ from fmmp_export.engine_process import Answer, Job
 from fmmp_export.operator_function import FMMP, INPUTS, NVIDIA, OperatorName, definition
 from fmmp_runtime import gpu
 from fmmp_runtime.bundle import Bundle
-from fmmp_runtime.engines import EngineKey
+from fmmp_runtime.engines import MODULES, EngineKey
 from fmmp_runtime.files import sha256
 from tests.runtime.fake_bundle import write_bundle
 
@@ -60,7 +60,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def ask_here(backend: str, job: Job | None) -> tuple[Answer, str]:
     """The same without a process for each question, of a second each."""
-    module = builder.MODULES[backend]
+    module = MODULES[backend]
     sys.modules.pop(module, None)
     importlib.invalidate_caches()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as said:

@@ -47,4 +47,8 @@ def test_library_links_no_tensorrt_and_exports_two_functions(plugin_library: Pat
     symbols = subprocess.run(
         ["nm", "--dynamic", "--defined-only", plugin_library], capture_output=True, text=True, check=True
     ).stdout
-    assert {line.split()[-1] for line in symbols.splitlines()} == {"getCreators", "setLoggerFinder"}
+    assert {line.split()[-1] for line in symbols.splitlines()} == {
+        "fmmp_crop",
+        "getCreators",
+        "setLoggerFinder",
+    }

@@ -60,7 +60,7 @@ def test_broken_operator_library_is_an_error(bundle: Path, no_library: Path) -> 
 
 
 def test_unknown_backend(bundle: Path) -> None:
-    with pytest.raises(BackendError, match="one of auto, onnxruntime, got 'abacus'"):
+    with pytest.raises(BackendError, match="one of auto, onnxruntime, tensorrt, tensorrt-rtx, got 'abacus'"):
         backends.create("abacus", Bundle.open(bundle))
 
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The two functions that TensorRT looks up in a plugin library, and all that this one exports. Registering
+/// The two functions that TensorRT looks up in a plugin library. Registering
 /// through them, not through a static object, needs no symbol of libnvinfer: one file serves every TensorRT
 /// that knows IPluginV3.
 #include <NvInferRuntime.h>

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmmp_runtime.bundle import Bundle
+from fmmp_runtime.engines import TITLES, differences
 
 if TYPE_CHECKING:
     from fmmp_runtime.image import Image
     from fmmp_runtime.support_state import SupportState
 
-NAMES = ("onnxruntime",)
+NAMES = ("onnxruntime", "tensorrt", "tensorrt-rtx")
 
 
 class BackendError(ValueError):
@@ -55,11 +56,44 @@ class Backend(Protocol):
 def create(name: str, bundle: Bundle, threads: int | None = None) -> Backend:
     """The backend `name`, or with "auto" the best one for this machine.
 
+    "auto" takes TensorRT or TensorRT-RTX where the bundle has a query engine for this GPU and its package is
+    installed, and ONNX Runtime otherwise; once taken, what fails there is an error.
+
     Raises:
         BackendError: there is no such backend, or it cannot load the bundle.
     """
     if name not in ("auto", *NAMES):
         raise BackendError(f"backend must be one of auto, {', '.join(NAMES)}, got {name!r}")
+    passed_over = ""
+    if name == "auto":
+        name, passed_over = _best(bundle)
+    if name != "onnxruntime":
+        from fmmp_runtime.backends.tensorrt import TensorRtBackend
+
+        return TensorRtBackend(bundle, name)
     from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
 
-    return OnnxRuntimeBackend(bundle, threads)
+    backend = OnnxRuntimeBackend(bundle, threads)
+    backend.description += passed_over
+    return backend
+
+
+def _best(bundle: Bundle) -> tuple[str, str]:
+    """The backend for this machine, and why the bundle's engines are passed over, if it has some."""
+    reasons = []
+    for name in TITLES:
+        engines = [e for e in bundle.model.engines if (e.backend, e.graph) == (name, "query")]
+        if not engines:
+            continue
+        from fmmp_runtime.backends.tensorrt import engine_key, lacking
+
+        if missing := lacking(name):
+            reasons += missing
+            continue
+        key = engine_key(name, "query")
+        found = [differences(engine, key, bundle.built_from("query")) for engine in engines]
+        if not all(found):
+            return name, ""
+        built = " or ".join(", ".join(faults) for faults in found)
+        reasons.append(f"they were built {built}, and here is {key.arch} with {TITLES[name]} {key.version}")
+    return "onnxruntime", f"; the bundle's engines are not used: {'; '.join(reasons)}" if reasons else ""
