@@ -221,10 +221,10 @@ def test_a_session_is_made_once(batch_bundle: Path, monkeypatch: pytest.MonkeyPa
     made = []
     session = onnxruntime.InferenceSession
 
-    def count(*arguments: Any) -> Any:  # noqa: ANN401  # as its constructor
+    def count(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # as its constructor
         made.append(arguments[0])
         time.sleep(0.05)  # all others ask meanwhile
-        return session(*arguments)
+        return session(*arguments, **options)
 
     monkeypatch.setattr("onnxruntime.InferenceSession", count)
     estimator = PoseEstimator(batch_bundle, threads=1)
