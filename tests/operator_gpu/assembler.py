@@ -24,7 +24,7 @@ class Kernel:
     """One instance of a kernel, for one compute capability."""
 
     arch: int
-    name: str  # grouped_kernel or generic_kernel
+    name: str  # grouped_kernel, generic_kernel or crop_kernel
     arguments: tuple[str, ...]  # of the template: value type, location type, ...
     registers: int
     stack_bytes: int
@@ -127,15 +127,22 @@ TYPES |= {"NS_11KnownLevelsE": "known", "NS_14LevelsInMemoryE": "memory"}
 
 def _parse_symbol(symbol: str) -> tuple[str, tuple[str, ...]]:
     """Kernel and template arguments of a mangled name (Itanium C++ ABI), as far as ours go."""
-    match = re.match(r"_ZN4fmmp\d+(\w+?_kernel)I(.*?)EEv", symbol)
-    assert match, f"no kernel of ours: {symbol}"
+    assert symbol.startswith("_ZN4fmmp"), f"no kernel of ours: {symbol}"
+    rest = symbol.removeprefix("_ZN")
+    while length := re.match(r"\d+", rest):  # namespaces, then the function: each with its length before it
+        end = length.end() + int(length[0])
+        name, rest = rest[length.end() : end], rest[end:]
+    template = re.match(r"I(.*?)EEv", rest)
+    return name, _template_arguments(template[1]) if template else ()
+
+
+def _template_arguments(mangled: str) -> tuple[str, ...]:
     arguments: list[str] = []
-    rest = match[2]
-    while rest:
-        token = re.match(r"S\d?_|Li\d+E?|NS_\w+?E|\d+__(?:half|nv_bfloat16)|f", rest)
-        assert token, f"{rest} in {symbol}"
-        rest = rest[token.end() :]
+    while mangled:
+        token = re.match(r"S\d?_|Li\d+E?|NS_\w+?E|\d+__(?:half|nv_bfloat16)|f", mangled)
+        assert token, mangled
+        mangled = mangled[token.end() :]
         text = token[0]
         number = re.match(r"Li(\d+)", text)
         arguments.append(number[1] if number else arguments[0] if text[0] == "S" else TYPES[text])
-    return match[1], tuple(arguments)
+    return tuple(arguments)
