@@ -16,7 +16,16 @@ import onnx_ir as ir
 
 from fmmp_export.onnx_writer import WEIGHTS
 from fmmp_export.operator_function import OPSET
-from fmmp_runtime.bundle import FORMAT, MODEL_FILE, GraphSpec, Model, ScoreSpec, SourceSpec, TensorSpec
+from fmmp_runtime.bundle import (
+    FORMAT,
+    MODEL_FILE,
+    REFERENCE_FILE,
+    GraphSpec,
+    Model,
+    ScoreSpec,
+    SourceSpec,
+    TensorSpec,
+)
 from fmmp_runtime.files import sha256
 from fmmp_runtime.pose import CROP_PADDING
 from fmmp_train.images import MEAN, STD
@@ -39,7 +48,7 @@ def describe(
 ) -> Model:
     """Describe the graphs in `folder`, of which nothing has been measured yet."""
     config = network.config
-    files = [f"{graph}.onnx" for graph in models] + [WEIGHTS]
+    files = [*(f"{graph}.onnx" for graph in models), WEIGHTS, REFERENCE_FILE]
     calibrated = bool(network.confidence.calibrated)
     return Model(
         format=FORMAT,

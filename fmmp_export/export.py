@@ -88,6 +88,7 @@ def export_bundle(
     )
     with bundle.new_folder(out) as folder:
         onnx_writer.write(models, folder)
+        verify.make_reference(network, examples).save(folder)
         model = bundle.describe(
             network,
             models,

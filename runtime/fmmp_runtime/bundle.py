@@ -22,6 +22,7 @@ MODEL_FILE = "model.json"
 GRAPHS = ("pair", "support", "query")
 BATCH_GRAPH = re.compile(r"query_batch([1-9]\d*)")  # the query graph for so many frames at once
 WEIGHTS_FILE = "weights.bin"
+REFERENCE_FILE = "reference.safetensors"  # what PyTorch answers to a few crops; no engine depends on it
 TARGETS = ("cpu", "gpu")
 
 T = TypeVar("T")
@@ -186,7 +187,7 @@ class Bundle:
 
     def built_from(self, graph: str) -> dict[str, str]:
         """Files that the engine of a graph comes from, and their SHA-256."""
-        others = {spec.file for name, spec in self.model.graphs.items() if name != graph}
+        others = {spec.file for name, spec in self.model.graphs.items() if name != graph} | {REFERENCE_FILE}
         return {file: digest for file, digest in self.model.files.items() if file not in others}
 
 

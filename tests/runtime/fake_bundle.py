@@ -12,8 +12,18 @@ import onnx
 from onnx import TensorProto as Type
 from onnx import helper, numpy_helper
 
-from fmmp_runtime.bundle import FORMAT, GraphSpec, Model, ScoreSpec, SourceSpec, TensorSpec
+from fmmp_runtime.bundle import (
+    FORMAT,
+    REFERENCE_FILE,
+    Bundle,
+    GraphSpec,
+    Model,
+    ScoreSpec,
+    SourceSpec,
+    TensorSpec,
+)
 from fmmp_runtime.files import sha256
+from fmmp_runtime.reference import Reference
 
 KEYPOINTS, HEADS, LAYERS, SIZE, PADDING = 12, 3, 2, 64, 1.2
 KINDS = {"uint8": Type.UINT8, "float32": Type.FLOAT, "bool": Type.BOOL, "int64": Type.INT64}
@@ -155,3 +165,24 @@ def _query_nodes() -> list[onnx.NodeProto]:
 def copy_bundle(bundle: Path, folder: Path) -> Path:
     """A copy to spoil."""
     return Path(shutil.copytree(bundle, folder))
+
+
+def add_reference(bundle: Path, *, off_by: float = 0) -> Path:
+    """Give a bundle two questions with the answers of `write_bundle`'s network, moved by `off_by`."""
+    model = Bundle.open(bundle).model
+    rng = np.random.default_rng(0)
+    keypoints = rng.uniform(0, 1, (2, model.shots, KEYPOINTS, 2)).astype(np.float32)
+    last_layer = keypoints.mean(1)
+    index = np.broadcast_to(np.arange(KEYPOINTS)[:, None], (2, model.shots, KEYPOINTS, HEADS))
+    Reference(
+        query=rng.integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8),
+        support=rng.integers(0, 256, (2, model.shots, SIZE, SIZE, 3), dtype=np.uint8),
+        keypoints=keypoints,
+        visible=np.ones(keypoints.shape[:-1], np.bool_),
+        reference_index=index.astype(np.int64),
+        points=np.stack([np.zeros_like(last_layer), last_layer + np.float32(off_by)]),
+        score=np.zeros((2, KEYPOINTS), np.float32),
+    ).save(bundle)
+    files = model.files | {REFERENCE_FILE: sha256(bundle / REFERENCE_FILE)}
+    replace(model, files=files).write(bundle)
+    return bundle

@@ -27,7 +27,7 @@ def _run(program: str, *options: str) -> str:
     "module",
     [
         *("annotation", "backends.onnxruntime", "bundle", "cli_run", "draw", "estimator", "files", "image"),
-        *("operators", "pose", "run", "video"),
+        *("bench.cli", "bench.run", "operators", "pose", "reference", "run", "video"),
     ],
 )
 def test_module_imports_without_torch(module: str) -> None:

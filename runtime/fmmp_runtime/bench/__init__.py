@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long a bundle takes on this machine: `fmmp-bench`."""

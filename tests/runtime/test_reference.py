@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The questions that a bundle carries with PyTorch's answers."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
+from fmmp_runtime.bundle import REFERENCE_FILE, Bundle, BundleError
+from fmmp_runtime.files import sha256
+from fmmp_runtime.reference import Difference, Reference, compare, fault
+from tests.runtime.fake_bundle import SIZE, add_reference, write_bundle
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return write_bundle(tmp_path / "bundle", shots=2, batches=[3])
+
+
+@pytest.mark.parametrize("graph", ["query", "query_batch3"])
+def test_the_right_answers_have_no_difference(bundle: Path, graph: str) -> None:
+    opened = Bundle.open(add_reference(bundle))
+    found = compare(OnnxRuntimeBackend(opened, threads=1), opened.model, Reference.load(opened), graph)
+    assert found.max_px < 1e-4
+    assert fault(found, opened.model) is None
+
+
+@pytest.mark.parametrize("graph", ["query", "query_batch3"])
+def test_a_shift_is_found_in_its_layer_and_in_pixels(bundle: Path, graph: str) -> None:
+    opened = Bundle.open(add_reference(bundle, off_by=0.01))
+    found = compare(OnnxRuntimeBackend(opened, threads=1), opened.model, Reference.load(opened), graph)
+    assert found.max_px == pytest.approx(0.01 * SIZE * 2**0.5, rel=1e-3)
+    assert found.per_layer_max == pytest.approx([0, 0.01], abs=1e-6)
+    assert "0.01, at most 0.0001" in (fault(found, opened.model) or "")
+
+
+@pytest.mark.parametrize(
+    ("precision", "difference", "is_wrong"),
+    [
+        ("fp32", Difference(max_px=0, p99_px=0, per_layer_max=[9e-5]), False),
+        ("fp32", Difference(max_px=0, p99_px=0, per_layer_max=[float("nan")]), True),
+        ("fp16", Difference(max_px=9, p99_px=0.4, per_layer_max=[1]), False),
+        ("fp16", Difference(max_px=9, p99_px=0.6, per_layer_max=[0]), True),
+        ("int8", Difference(max_px=9, p99_px=7, per_layer_max=[1]), False),
+        ("int8", Difference(max_px=9, p99_px=9, per_layer_max=[1]), True),
+    ],
+)
+def test_each_precision_has_its_limit(
+    bundle: Path, precision: str, difference: Difference, is_wrong: bool
+) -> None:
+    model = replace(Bundle.open(bundle).model, precision=precision, parity={"any": {"max_px": 4.0}})
+    assert (fault(difference, model) is not None) == is_wrong
+
+
+def test_a_bundle_without_one_says_what_to_do(bundle: Path) -> None:
+    with pytest.raises(BundleError, match="export it again"):
+        Reference.load(Bundle.open(bundle))
+
+
+def test_a_file_with_other_tensors_is_refused(bundle: Path) -> None:
+    opened = Bundle.open(add_reference(bundle))
+    from safetensors.numpy import save_file
+
+    save_file({"points": np.zeros(3)}, bundle / REFERENCE_FILE)
+    files = opened.model.files | {REFERENCE_FILE: sha256(bundle / REFERENCE_FILE)}
+    replace(opened.model, files=files).write(bundle)
+    with pytest.raises(BundleError, match=r"holds \['points'\]"):
+        Reference.load(Bundle.open(bundle))
+
+
+def test_a_changed_byte_is_refused(bundle: Path) -> None:
+    path = add_reference(bundle) / REFERENCE_FILE
+    path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
+    with pytest.raises(BundleError, match=REFERENCE_FILE):
+        Bundle.open(bundle)
+
+
+def test_no_engine_depends_on_it(bundle: Path) -> None:
+    assert REFERENCE_FILE not in Bundle.open(add_reference(bundle)).built_from("query")
