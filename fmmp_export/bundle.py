@@ -73,6 +73,7 @@ def describe(
         },
         files={file: sha256(folder / file) for file in files},
         parity={},
+        padding=config.test_padding,
     )
 
 

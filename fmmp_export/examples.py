@@ -79,7 +79,7 @@ def _mixture(config: ModelConfig, shots: int, source: Source) -> Mixture:
         max_keypoints=config.max_keypoints,
         num_heads=config.num_heads,
         shots=shots,
-        padding="uniform",
+        padding=config.test_padding,
         subset_chance=0,
         shuffle=False,
         flip_chance=0,

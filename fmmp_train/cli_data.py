@@ -4,11 +4,17 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+SPLITS = ("train", "val", "test")
 _LINES_SHOWN = 8
 
 
@@ -33,6 +39,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     new.add_argument("--seed", type=_whole, default=0, help="(default: %(default)s)")
     new.add_argument("--split", default="train", help="name of the annotation file (default: %(default)s)")
+    new.add_argument(
+        "--splits",
+        type=_three,
+        metavar="N/N/N",
+        help="write train, val and test instead, of so many categories each; none is in two of them",
+    )
     paint = commands.add_parser("paint", help="paint images to fit annotations")
     paint.add_argument("file", type=Path, help="annotation file")
     paint.add_argument("-o", "--out", type=Path, required=True, help="folder; gets annotations/ and images/")
@@ -66,6 +78,13 @@ def _positive(text: str) -> int:
     return value
 
 
+def _three(text: str) -> tuple[int, ...]:
+    values = tuple(_positive(part) for part in text.split("/"))
+    if len(values) != len(SPLITS):
+        raise argparse.ArgumentTypeError(f"expected {len(SPLITS)} numbers such as 70/10/20, got {text}")
+    return values
+
+
 def _positives(text: str) -> tuple[int, ...]:
     return tuple(_positive(part) for part in text.split(","))
 
@@ -84,23 +103,34 @@ def _synthetic(args: argparse.Namespace) -> int:
     from fmmp_train.data.coco import read_annotations
     from fmmp_train.data.write import write_synthetic
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("categories", total=args.categories)
-        file = write_synthetic(
-            args.out,
-            categories=args.categories,
-            instances=args.instances,
-            seed=args.seed,
-            split=args.split,
-            progress=lambda done: bar.update(task, completed=done),
-        )
-    dataset = read_annotations(file)
-    counts = [category.num_keypoints for category in dataset.categories.values()]
-    print(
-        f"{file}: {len(counts)} categories of {min(counts)} to {max(counts)} keypoints, "
-        f"{len(dataset.instances)} pictures"
+    sizes = (
+        {args.split: args.categories} if args.splits is None else dict(zip(SPLITS, args.splits, strict=True))
     )
+    first = 0
+    for split, categories in sizes.items():
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(f"categories of {split}", total=categories)
+            file = write_synthetic(
+                args.out,
+                categories=categories,
+                instances=args.instances,
+                seed=args.seed,
+                split=split,
+                first=first,
+                progress=functools.partial(_show, bar, task),
+            )
+        first += categories
+        dataset = read_annotations(file)
+        counts = [category.num_keypoints for category in dataset.categories.values()]
+        print(
+            f"{file}: {len(counts)} categories of {min(counts)} to {max(counts)} keypoints, "
+            f"{len(dataset.instances)} pictures"
+        )
     return 0
+
+
+def _show(bar: Progress, task: TaskID, done: int) -> None:
+    bar.update(task, completed=done)
 
 
 def _paint(args: argparse.Namespace) -> int:

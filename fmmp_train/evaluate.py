@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fmmp_runtime.pose import (
     THRESHOLDS,
+    Method,
     invert_matrix,
     pck,
     pck_area,
@@ -161,11 +162,18 @@ def on_crops(
     image_size: int = 256,
     max_keypoints: int = 70,
     num_heads: int = 8,
+    padding: Method = "uniform",
 ) -> Predict:
-    """Make a `Predict` of a method that reads crops, padded uniformly to `max_keypoints`."""
+    """Make a `Predict` of a method that reads crops with keypoints padded to `max_keypoints`."""
 
     def predict(pairs: Sequence[Pair]) -> list[Answer]:
-        crops = prepare(pairs, image_size=image_size, max_keypoints=max_keypoints, num_heads=num_heads)
+        crops = prepare(
+            pairs,
+            image_size=image_size,
+            max_keypoints=max_keypoints,
+            num_heads=num_heads,
+            padding=padding,
+        )
         located = locate(crops)
         answers = []
         for row, pair in enumerate(pairs):

@@ -105,7 +105,7 @@ def unseen_categories(config: ModelConfig) -> Mixture:
         image_size=config.image_size,
         max_keypoints=config.max_keypoints,
         num_heads=config.num_heads,
-        padding="uniform",  # as at deployment
+        padding=config.test_padding,
         subset_chance=0,
         shuffle=False,
         flip_chance=0,

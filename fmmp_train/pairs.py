@@ -14,7 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fmmp_runtime.image import read_image, warp
-from fmmp_runtime.pose import crop_matrix, pad_keypoints, reference_index, sanitize_box, transform_points
+from fmmp_runtime.pose import (
+    PADDING_SEED,
+    Method,
+    crop_matrix,
+    pad_alike,
+    reference_index,
+    sanitize_box,
+    transform_points,
+)
 from fmmp_train.data.coco import Dataset, Instance
 from fmmp_train.data.episodes import Episode
 
@@ -98,8 +106,10 @@ def episode_pairs(dataset: Dataset, episodes: Sequence[Episode]) -> list[Pair]:
     ]
 
 
-def prepare(pairs: Sequence[Pair], *, image_size: int, max_keypoints: int, num_heads: int) -> Crops:
-    """Cut out and pad a batch of pairs, all with equally many shots: uniform padding, as at deployment.
+def prepare(
+    pairs: Sequence[Pair], *, image_size: int, max_keypoints: int, num_heads: int, padding: Method = "uniform"
+) -> Crops:
+    """Cut out and pad a batch of pairs, all with equally many shots, as `PoseEstimator.remember` does.
 
     Raises:
         OSError: an image is missing or unreadable.
@@ -108,11 +118,14 @@ def prepare(pairs: Sequence[Pair], *, image_size: int, max_keypoints: int, num_h
     query, matrices = zip(*(_crop(pair.query, image_size) for pair in pairs), strict=True)
     support, keypoints, visible, index = [], [], [], []
     for pair in pairs:
-        for instance in pair.supports:
-            crop, matrix = _crop(instance, image_size)
-            unpadded = transform_points(instance.keypoints_px, matrix) / image_size
-            points, shown, links = pad_keypoints(unpadded, instance.visible, pair.links, max_keypoints)
-            support.append(crop)
+        crops = [_crop(instance, image_size) for instance in pair.supports]
+        support += [crop for crop, _ in crops]
+        unpadded = [
+            (transform_points(instance.keypoints_px, matrix) / image_size, instance.visible)
+            for instance, (_, matrix) in zip(pair.supports, crops, strict=True)
+        ]
+        rng = np.random.default_rng(PADDING_SEED)
+        for points, shown, links in pad_alike(unpadded, pair.links, max_keypoints, padding, rng=rng):
             keypoints.append(points)
             visible.append(shown)
             index.append(reference_index(shown, links, num_heads))

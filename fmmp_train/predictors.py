@@ -45,6 +45,7 @@ def network_predictor(network: Network, *, device: torch.device | str = "cpu") -
         image_size=config.image_size,
         max_keypoints=config.max_keypoints,
         num_heads=config.num_heads,
+        padding=config.test_padding,
     )
 
 

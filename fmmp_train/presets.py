@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from fmmp_train.config import override
 from fmmp_train.data.augment import Augmentation
 from fmmp_train.data.dataset import ExampleOptions
 from fmmp_train.model import ModelConfig
@@ -150,4 +151,70 @@ def demo() -> TrainConfig:
     )
 
 
-PRESETS = {"released": released, "demo": demo}
+def small() -> TrainConfig:
+    """The paper's network and training at a scale that a CPU core trains in minutes: for synthetic data.
+
+    Crops of 128 pixels, a frozen backbone, heads as Eq. (7) is printed: to compare versions of the network
+    with each other, not for use.
+    """
+    return TrainConfig(
+        model=ModelConfig(backbone="tf_efficientnet_lite0", dim=64, structure="lite", image_size=128),
+        mixture=MixtureConfig(photographs=1),
+        examples=ExampleOptions(padding="mixup", alpha=1.0, subset_chance=0, shuffle=False, flip_chance=0),
+        augmentation=Augmentation(
+            scale=0.15, rotation_deg=15, rotation_chance=0.6, colour=0, blur_chance=0, patch_chance=0
+        ),
+        optimizer=OptimizerConfig(name="adamw", lr=1e-3, weight_decay=1e-3, clip=1, rates={"backbone": 0}),
+        schedule=ScheduleConfig(kind="cosine", warmup_steps=100),
+        batch_size=16,
+        steps=1200,
+        backbone_weights="package",
+        backbone_bfloat16=True,
+        average=0.99,
+        eval_every=1200,
+    )
+
+
+# What the paper's tables and our sweeps change in a recipe, in the words of `fmmp-train --set`.
+_BASE = ("model.links=none", "examples.padding=zero", "model.test_padding=zero", "loss.beta=0")
+VARIANTS: Mapping[str, tuple[str, ...]] = {
+    "table3-1": ("model.support=none", *_BASE),
+    "table3-2": _BASE,
+    "table3-3": _BASE[1:],
+    "table3-4": ("loss.beta=0",),
+    "table3-5": (),
+    "table4-fledged": (),
+    "table4-s3q3": ("model.support=stacked",),
+    "table4-alllink": ("model.links=all",),
+    "table4-nonelink": ("model.links=none",),
+    "table4-mixuptest": ("model.test_padding=mixup",),
+    "table4-zerotest": ("model.test_padding=zero",),
+    "k35": ("model.max_keypoints=35",),
+    "alpha-0.5": ("examples.alpha=0.5",),
+    "alpha-2": ("examples.alpha=2",),
+    "beta-0.25": ("loss.beta=0.25",),
+    "beta-1": ("loss.beta=1",),
+    "layers-1": ("model.num_layers=1",),
+    "layers-2": ("model.num_layers=2",),
+    "layers-4": ("model.num_layers=4",),
+    "heads-2": ("model.num_heads=2",),
+    "heads-4": ("model.num_heads=4",),
+    "shots-5": ("examples.shots=5",),
+}
+
+
+def change(base: TrainConfig, variant: str) -> TrainConfig:
+    """A recipe with what one of `VARIANTS` changes in it."""
+    return override(base, VARIANTS[variant])
+
+
+def _variant(name: str) -> Callable[[], TrainConfig]:
+    return lambda: change(released(), name)
+
+
+PRESETS: Mapping[str, Callable[[], TrainConfig]] = {
+    "released": released,
+    "demo": demo,
+    "small": small,
+    **{name: _variant(name) for name in VARIANTS},
+}

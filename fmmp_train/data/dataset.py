@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fmmp_runtime.pose import draw_mixup, pad_keypoints, reference_index
+from fmmp_runtime.pose import Method, pad_alike, reference_index
 from fmmp_train.data.augment import flip
 from fmmp_train.data.links import bridge_links
 from fmmp_train.data.sources import Draw, Source
@@ -59,7 +59,7 @@ class ExampleOptions:
     max_keypoints: int = 70  # K
     num_heads: int = 8  # M
     shots: int = 1  # S
-    padding: Literal["mixup", "uniform", "zero"] = "mixup"
+    padding: Method = "mixup"
     alpha: float = 1.0  # of mixup
     subset_chance: float = 0.3  # of using only some of the keypoints; always where there are more than K
     min_keypoints: int = 4  # of a subset
@@ -88,22 +88,14 @@ def make_example(
         return None
     if rng.random() < options.flip_chance:
         views = [flip(view) for view in views]
-    lam, link_choice = None, None
-    method = options.padding if len(links) else "zero"
-    if method == "mixup":
-        lam, link_choice = draw_mixup(len(links), options.max_keypoints - len(chosen), options.alpha, rng)
-    padded = [
-        pad_keypoints(
-            v.keypoints_px / options.image_size,
-            v.visible,
-            links,
-            options.max_keypoints,
-            method,
-            lam,
-            link_choice,
-        )
-        for v in views
-    ]
+    padded = pad_alike(
+        [(view.keypoints_px / options.image_size, view.visible) for view in views],
+        links,
+        options.max_keypoints,
+        options.padding,
+        alpha=options.alpha,
+        rng=rng,
+    )
     return Example(
         query=views[-1].image,
         support=np.stack([view.image for view in views[:-1]]),

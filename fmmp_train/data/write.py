@@ -26,6 +26,7 @@ def write_synthetic(
     instances: int,
     seed: int,
     split: str = "train",
+    first: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Path:
     """Write `categories` x `instances` pictures and annotations; the same arguments give the same files.
@@ -36,6 +37,8 @@ def write_synthetic(
         instances: pictures of each.
         seed: other seeds give other categories.
         split: names the annotation file.
+        first: number of the first category in the endless sequence of the seed: splits that don't overlap
+            share no category.
         progress: called after each category with the number done.
 
     Returns:
@@ -46,15 +49,16 @@ def write_synthetic(
         OSError: the folder cannot be written.
         ValueError: a count below 1, or a negative seed.
     """
-    if categories < 1 or instances < 1 or seed < 0:
+    if min(categories, instances) < 1 or min(seed, first) < 0:
         raise ValueError(
-            f"expected at least 1 category and instance, a seed from 0; got {categories}, {instances}, {seed}"
+            "expected at least 1 category and instance, seed and first from 0; "
+            f"got {categories}, {instances}, {seed}, {first}"
         )
     target = Path(folder) / "annotations" / f"{split}.json"
     if target.exists():
         raise FileExistsError(f"{target} exists: choose another folder or split, or remove it")
     content: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": [], "categories": []}
-    for index in range(categories):
+    for index in range(first, first + categories):
         number = FIRST_ID + index
         category = SyntheticCategory(seed * 2**20 + index)
         name = f"{category.kind}_{number}"
@@ -76,7 +80,7 @@ def write_synthetic(
             )
             content["annotations"].append(_annotation_entry(drawn, picture_id, number))
         if progress is not None:
-            progress(index + 1)
+            progress(index - first + 1)
     info = {"description": f"synthetic categories, seed {seed}", "version": "1.0"}
     target.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(target, json.dumps({"info": info, **content}, indent=None).encode())

@@ -4,23 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from fmmp_runtime.draw import draw_pose, draw_sheet, palette
 from fmmp_runtime.image import Image
-from fmmp_runtime.pose import draw_mixup, pad_keypoints
+from fmmp_runtime.pose import Method, pad_alike
 from fmmp_train.figures.crops import SIDE, crop
 from fmmp_train.pairs import Pair
 
 _FAINT = 0.4  # score that padded points are drawn with: small and pale
 
 
-def padding_figure(
-    pairs: Sequence[Pair], counts: Sequence[int], method: Literal["uniform", "mixup"], seed: int = 0
-) -> Image:
+def padding_figure(pairs: Sequence[Pair], counts: Sequence[int], method: Method, seed: int = 0) -> Image:
     """Two rows for each pair, support and query; a column before padding and one for each of `counts`.
 
     Args:
@@ -40,26 +37,13 @@ def padding_figure(
             panels.append((name, draw_pose(cut.image, cut.keypoints, shown, pair.links)))
             for count in counts:
                 rng = np.random.default_rng((seed, count))
-                points, visible, links = _pad(cut.keypoints / SIDE, shown, pair.links, count, method, rng)
+                alone = [(cut.keypoints / SIDE, shown)]
+                [(points, visible, links)] = pad_alike(alone, pair.links, count, method, rng=rng)
                 trust = np.where(np.arange(count) < len(shown), 1, _FAINT)
                 colours = _colours(points, links, len(shown))
                 picture = draw_pose(cut.image, points * SIDE, visible, pair.links, trust, colours)
                 panels.append((f"K = {count}, {method}" if part == 0 else "", picture))
     return draw_sheet(panels, height=300, columns=1 + len(counts))
-
-
-def _pad(
-    keypoints: npt.NDArray[np.float64],
-    visible: npt.NDArray[np.bool_],
-    links: npt.NDArray[np.int64],
-    count: int,
-    method: Literal["uniform", "mixup"],
-    rng: np.random.Generator,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    if method == "uniform":
-        return pad_keypoints(keypoints, visible, links, count)
-    lam, choice = draw_mixup(len(links), count - len(keypoints), 1.0, rng)
-    return pad_keypoints(keypoints, visible, links, count, "mixup", lam, choice)
 
 
 def _colours(

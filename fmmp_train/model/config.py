@@ -7,8 +7,12 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
+from fmmp_runtime.pose import METHODS, Method
+
 Structure = Literal["full", "lite"]
 Start = Literal["center", "match"]
+SupportMining = Literal["recurrent", "stacked", "none"]
+Links = Literal["category", "all", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +29,11 @@ class ModelConfig:
     structure: Structure = (
         "full"  # each head a complete attention (released), or one head each (Eq. 7 read literally)
     )
+    support: SupportMining = "recurrent"
+    # The support is mined before each layer of the query, with what the one before found (the paper); in all
+    # of its layers before those of the query (Table 4, S3Q3); or not at all (Table 3, #1).
+    links: Links = "category"  # what heads read around: linked keypoints, any (AllLink), their own (NoneLink)
+    test_padding: Method = "uniform"  # of a support's keypoints to K, at deployment
     start: Start = "center"  # P^0: 0.5 (the paper, released weights), or a match of features (small models)
     orientations: int = 1  # views of the support, turned by quarters, of which the best match is used; 1 or 4
 
@@ -42,10 +51,18 @@ class ModelConfig:
         for name, choices in (
             ("structure", get_args(Structure)),
             ("start", get_args(Start)),
+            ("support", get_args(SupportMining)),
+            ("links", get_args(Links)),
+            ("test_padding", METHODS),
             ("orientations", (1, 4)),
         ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
+
+    @property
+    def support_layers_first(self) -> int:
+        """Layers that mine the support before the query is read."""
+        return {"recurrent": 1, "stacked": self.num_layers, "none": 0}[self.support]
 
     @property
     def spatial_shapes(self) -> tuple[tuple[int, int], ...]:

@@ -17,7 +17,7 @@ from fmmp_train.model.miner import Miner, hide
 from fmmp_train.model.orientation import TURN_COST, repeat_views, turn_images, turn_keypoints
 from fmmp_train.model.pyramid import Pyramid, create_backbone, feature_channels, tokens_of
 from fmmp_train.model.state import Encoded, Located, Shots, SupportState, take
-from fmmp_train.model.structure import neighbour_points
+from fmmp_train.model.structure import neighbour_points, rewire
 
 CENTER = 0.5  # P^0 of the paper
 MIN_SHOTS_VISIBLE = 0.1  # denominator of a mean over shots in which a keypoint is hidden everywhere
@@ -40,8 +40,12 @@ class Network(nn.Module):
         channels = feature_channels(self.backbone)
         self.pyramid = Pyramid(channels, config.dim)
         self.position_code = PositionCode(config.dim)
-        for name in ("support_miners", "query_miners"):
-            self.add_module(name, nn.ModuleList(Miner(config) for _ in range(config.num_layers)))
+        counts = {
+            "support_miners": 0 if config.support == "none" else config.num_layers,
+            "query_miners": config.num_layers,
+        }
+        for name, count in counts.items():
+            self.add_module(name, nn.ModuleList(Miner(config) for _ in range(count)))
         self.point_heads = nn.ModuleList(_point_head(config.dim) for _ in range(config.num_layers))
         self.matches = config.start == "match"
         if self.matches:
@@ -103,6 +107,7 @@ class Network(nn.Module):
     ) -> SupportState:
         """As `support_state`, from the encoded support images (B*S, ...)."""
         batch = tuple(keypoints.shape[:2])  # B, S
+        reference_index = rewire(reference_index, visible, self.config.links)
         weight = visible[..., None].to(support.tokens.dtype)  # (B, S, K, 1)
         around = neighbour_points(keypoints.flatten(0, 1), reference_index.flatten(0, 1))
         memory = [miner.structure.memory(support.tokens) for miner in self.support_miners]
@@ -116,7 +121,9 @@ class Network(nn.Module):
         )
         feature = self._reference_feature(support.tokens, keypoints.flatten(0, 1))
         embedding = (feature.view(*batch, *feature.shape[1:]) * shots.share).sum(1)  # F_q^0
-        mined = self._mine_support(0, embedding, memory[0], shots)
+        mined = embedding  # F_s before the query's first layer
+        for layer in range(self.config.support_layers_first):
+            mined = self._mine_support(layer, mined, memory[layer], shots)
         first = template = None
         if support.descriptors is None:
             center = self._position(torch.full_like(keypoints[:, 0], CENTER))
@@ -125,7 +132,7 @@ class Network(nn.Module):
             template = make_template(support.descriptors, keypoints, visible, reference_index)
         return SupportState(
             reference_index=reference_index[:, -1],
-            shots=shots if self.config.num_layers > 1 else None,
+            shots=shots if self.config.support == "recurrent" and self.config.num_layers > 1 else None,
             first=first,
             mined=None if first else mined,
             template=template,
@@ -148,8 +155,8 @@ class Network(nn.Module):
             logits = logits + head(embedding)
             trail.append(logits.sigmoid())
             points, logits = trail[-1].detach(), logits.detach()
-            if layer + 1 < self.config.num_layers:
-                assert state.shots is not None
+            mined = embedding
+            if state.shots is not None and layer + 1 < self.config.num_layers:
                 memory = state.shots.of_layer(layer + 1).flatten(0, 1)
                 mined = self._mine_support(layer + 1, embedding, memory, state.shots)
         answers = torch.stack(trail)

@@ -39,7 +39,7 @@ class SupportState(NamedTuple):
     """
 
     reference_index: Tensor  # (B, K, M) int64, of the last shot; the query is read by it
-    shots: Shots | None  # None for a network of one layer
+    shots: Shots | None  # None where no later layer reads the support
     first: Prepared | None  # a center start: the query miner of layer 0 up to its image
     mined: Tensor | None  # (B, K, C), F_s after layer 0, which a match adds cues to
     template: Template | None  # of a match

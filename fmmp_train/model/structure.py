@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from fmmp_train.model.config import Links
 from fmmp_train.model.deform_attn import level_tensors, ms_deform_attn
 
 
@@ -18,6 +19,29 @@ def neighbour_points(points: Tensor, reference_index: Tensor) -> Tensor:
     batch, count, heads = reference_index.shape
     index = reference_index.reshape(batch, count * heads, 1).expand(-1, -1, 2)
     return points.gather(1, index).view(batch, count, heads, 2)
+
+
+def rewire(reference_index: Tensor, visible: Tensor, links: Links) -> Tensor:
+    """The breadth-first neighbours that a network reads around: FMMP, Table 4.
+
+    Args:
+        reference_index: (B, S, K, M) int64, of the category's own links.
+        visible: (B, S, K) bool.
+        links: "category", as they are; "all", those of a skeleton in which every keypoint is linked to every
+            other (AllLink); "none", of one without links (NoneLink).
+    """
+    if links == "category":
+        return reference_index
+    count, heads = reference_index.shape[-2:]
+    number = torch.arange(count, device=visible.device)
+    itself = number[:, None].expand_as(reference_index)
+    if links == "none":
+        return itself
+    other = torch.arange(min(heads, count) - 1, device=visible.device)
+    others = other + (other >= number[:, None]).long()  # (K, M - 1): 0, 1, ... without the keypoint itself
+    linked = torch.cat((number[:, None], others), dim=-1).expand(*visible.shape, -1)
+    missing = itself[..., linked.shape[-1] :]
+    return torch.where(visible[..., None], torch.cat((linked, missing), dim=-1), itself)
 
 
 class Plan(NamedTuple):

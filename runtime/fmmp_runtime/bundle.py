@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from fmmp_runtime import engines
 from fmmp_runtime.engines import EngineKey, EngineSpec
 from fmmp_runtime.files import sha256, write_atomically
+from fmmp_runtime.pose import Method
 
 FORMAT = 2
 MODEL_FILE = "model.json"
@@ -97,6 +98,7 @@ class Model:
     files: dict[str, str]  # name -> SHA-256, of every file but model.json and the engines
     parity: dict[str, dict[str, Any]]  # backend -> errors against torch, in pixels
     engines: list[EngineSpec] = field(default_factory=list)  # may be added later
+    padding: Method = "uniform"  # of a support's keypoints to K
 
     @property
     def heads(self) -> int:
@@ -260,7 +262,7 @@ def _parse(kind: type[T], content: Mapping[str, Any], where: str) -> T:
         if key not in hints:
             raise BundleError(f"unknown key {where + key!r}; known keys are {', '.join(known)}")
     for each in fields(kind):  # type: ignore[arg-type]  # likewise
-        if each.name not in content and each.default_factory is MISSING:
+        if each.name not in content and each.default is MISSING and each.default_factory is MISSING:
             raise BundleError(f"no key {where + each.name!r}")
     return kind(**{key: _value(hints[key], content[key], where + key) for key in known if key in content})
 
@@ -269,6 +271,10 @@ def _value(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401  # JSON
     """One JSON value as its type hint says."""
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
+        return value
+    if origin is Literal:
+        if value not in arguments:
+            raise BundleError(f"{where} must be one of {', '.join(arguments)}, got {json.dumps(value)[:60]}")
         return value
     expected = origin or (dict if is_dataclass(hint) else hint)
     number = hint is float and type(value) is int  # JSON has one kind of number

@@ -15,6 +15,7 @@ from fmmp_runtime.batch import are_boxes, are_frames, broadcast, split
 from fmmp_runtime.bundle import Bundle
 from fmmp_runtime.image import Image, check_image, warp
 from fmmp_runtime.pose import (
+    PADDING_SEED,
     KeypointError,
     LinkError,
     check_box,
@@ -23,7 +24,7 @@ from fmmp_runtime.pose import (
     crop_matrix,
     invert_matrix,
     minimum_spanning_tree,
-    pad_keypoints,
+    pad_alike,
     reference_index,
     transform_points,
 )
@@ -111,11 +112,19 @@ class PoseEstimator:
         links, notes = _skeleton(supports, [(points, visible) for points, visible, _ in checked], strict)
 
         tensors, first = self._blank(), self.model.shots - len(supports)
-        for place, (support, (points, visible, box)) in enumerate(zip(supports, checked, strict=True), first):
-            matrix = self._crop_matrix(box)
-            crop_points = transform_points(points, matrix) / self.model.image_size
-            padded, shown, chains = pad_keypoints(crop_points, visible, links, self.model.keypoints)
-            tensors["support"][0, place] = warp(support.image, matrix, self.model.image_size)
+        matrices = [self._crop_matrix(box) for _, _, box in checked]
+        crops = [
+            warp(support.image, matrix, self.model.image_size)
+            for support, matrix in zip(supports, matrices, strict=True)
+        ]
+        unpadded = [
+            (transform_points(points, matrix) / self.model.image_size, visible)
+            for (points, visible, _), matrix in zip(checked, matrices, strict=True)
+        ]
+        rng = np.random.default_rng(PADDING_SEED)
+        alike = pad_alike(unpadded, links, self.model.keypoints, self.model.padding, rng=rng)
+        for place, (crop, (padded, shown, chains)) in enumerate(zip(crops, alike, strict=True), first):
+            tensors["support"][0, place] = crop
             tensors["keypoints"][0, place] = padded
             tensors["visible"][0, place] = shown
             tensors["reference_index"][0, place] = reference_index(shown, chains, self.model.heads)

@@ -46,6 +46,21 @@ def test_synthetic_reads_back(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert "complete" in capsys.readouterr().out
 
 
+def test_splits_share_no_category(folder: Path, tmp_path: Path) -> None:
+    call = ["synthetic", "--out", str(tmp_path), "--instances", "1", "--seed", "5", "--splits"]
+    assert main([*call, "2/1/1"]) == 0
+    read = {
+        name: read_annotations(tmp_path / f"annotations/{name}.json") for name in ("train", "val", "test")
+    }
+    ids = {name: list(dataset.categories) for name, dataset in read.items()}
+    assert ids == {"train": [1001, 1002], "val": [1003], "test": [1004]}
+    third = read_annotations(folder / "annotations/train.json").categories[1003]  # of one split, the same
+    assert read["val"].categories[1003].links.tolist() == third.links.tolist()
+    with pytest.raises(SystemExit) as stop:
+        main([*call, "70/30"])
+    assert stop.value.code == 2
+
+
 def test_synthetic_never_overwrites(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = (folder / "annotations" / "train.json").read_bytes()
     with pytest.raises(SystemExit) as exit_:

@@ -6,8 +6,9 @@ lambda * start + (1 - lambda) * end with lambda ascending, and the new chain run
 end, so its first point is the one nearest to the *end*; the old links stay.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from fmmp_runtime.pose.errors import KeypointError, LinkError
 
 Method = Literal["uniform", "mixup", "zero"]
+PADDING_SEED = 0  # of the draws at deployment, where the same support is padded the same way every time
+METHODS: tuple[Method, ...] = get_args(Method)
+Padded = tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]
 
 
 def pad_keypoints(
@@ -25,7 +29,7 @@ def pad_keypoints(
     method: Method = "uniform",
     lam: ArrayLike | None = None,
     link_choice: ArrayLike | None = None,
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.int64]]:
+) -> Padded:
     """Pad the keypoints of one image to `count`.
 
     uniform: equally many points on every link, dividing it equally; the remainder stays zero and hidden.
@@ -76,6 +80,40 @@ def pad_keypoints(
     padded_visible[placed] = shown[start] & shown[end]
     chains = _chains(edges, chosen, padded_visible[placed], len(points))
     return padded, padded_visible, np.concatenate([edges, chains])
+
+
+def pad_alike(
+    images: Sequence[tuple[ArrayLike, ArrayLike]],
+    links: ArrayLike,
+    count: int,
+    method: Method,
+    *,
+    alpha: float = 1.0,
+    rng: np.random.Generator,
+) -> list[Padded]:
+    """Pad images of one category with the same points: mixup draws once for all of them.
+
+    A category without links has nothing to mix and is padded with zeros.
+
+    Args:
+        images: keypoints (K_c, 2) and visible (K_c,) of each.
+        links: (E, 2).
+        count: K.
+        method: as in `pad_keypoints`.
+        alpha: of mixup.
+        rng: only mixup draws from it.
+
+    Raises:
+        KeypointError, LinkError: as in `pad_keypoints`.
+    """
+    lam, link_choice = None, None
+    num_links = len(np.asarray(links).reshape(-1, 2))
+    if method == "mixup" and not num_links:
+        method = "zero"
+    if method == "mixup":
+        num_extra = count - len(np.asarray(images[0][1]))
+        lam, link_choice = draw_mixup(num_links, max(num_extra, 0), alpha, rng)
+    return [pad_keypoints(*image, links, count, method, lam, link_choice) for image in images]
 
 
 def draw_mixup(

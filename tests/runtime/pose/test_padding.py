@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmmp_runtime.pose import KeypointError, LinkError, draw_mixup, pad_keypoints
-from fmmp_runtime.pose.padding import Method
+from fmmp_runtime.pose import KeypointError, LinkError, Method, draw_mixup, pad_alike, pad_keypoints
 from tests.golden import load_json
 
 CASES = load_json("padding")
@@ -33,6 +32,27 @@ def test_golden(case: dict[str, Any]) -> None:
     np.testing.assert_allclose(keypoints, case["padded_keypoints"], rtol=0, atol=1.2e-7)
     assert visible.tolist() == [bool(v) for v in case["padded_visible"]]
     assert links.tolist() == case["padded_links"]
+
+
+def test_images_of_a_category_share_one_draw() -> None:
+    rng = np.random.default_rng(0)
+    images = [(rng.random((3, 2), np.float32), np.ones(3, bool)) for _ in range(2)]
+    links = [[0, 1], [1, 2]]
+    lam, choice = draw_mixup(2, 7, 3.0, np.random.default_rng(5))
+    found = pad_alike(images, links, 10, "mixup", alpha=3.0, rng=np.random.default_rng(5))
+    for (points, shown), each in zip(images, found, strict=True):
+        expected = pad_keypoints(points, shown, links, 10, "mixup", lam, choice)
+        assert all((a == b).all() for a, b in zip(each, expected, strict=True))
+
+
+@pytest.mark.parametrize("method", ["uniform", "mixup", "zero"])
+def test_a_category_without_links_is_padded_with_zeros(method: Method) -> None:
+    [(points, shown, links)] = pad_alike(
+        [(np.ones((2, 2)), np.ones(2, bool))], [], 5, method, rng=np.random.default_rng(0)
+    )
+    assert points.tolist() == [[1, 1]] * 2 + [[0, 0]] * 3
+    assert shown.tolist() == [True] * 2 + [False] * 3
+    assert links.shape == (0, 2)
 
 
 @st.composite

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables 3 and 4 of the paper at a scale of one's own: `python -m fmmp_train.reproduce --data DIR --out DIR`.
+
+Trains every version with every seed, evaluates it on the test split, and prints who is better. Interrupted,
+the same command goes on: a finished trial is not repeated, and a run is continued at its last saved step.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from fmmp_runtime.files import write_atomically
+from fmmp_train.ablation import Trial, markdown
+from fmmp_train.checkpoint import load_model
+from fmmp_train.config import override, to_json
+from fmmp_train.data import find_annotations, read_annotations
+from fmmp_train.evaluate import evaluate
+from fmmp_train.inputs import Locations
+from fmmp_train.model import Network
+from fmmp_train.pairs import draw_pairs
+from fmmp_train.paper import VERSIONS
+from fmmp_train.predictors import network_predictor
+from fmmp_train.presets import PRESETS, TrainConfig, change
+from fmmp_train.run_state import STATE_FILE, load_state
+from fmmp_train.train import MODEL_FILE, resume, start
+
+LOGGER = logging.getLogger("fmmp.reproduce")
+PAIRS = 24  # of a test category
+
+
+class StoppedError(ValueError):
+    """A run was asked to stop; what it did is saved."""
+
+
+def reproduce(base: TrainConfig, data: Path, out: Path, seeds: Sequence[int]) -> list[Trial]:
+    """Train and evaluate every version of the paper's tables.
+
+    Args:
+        base: recipe that the versions are changes of.
+        data: folder with annotations of the splits train, val and test.
+        out: folder of the runs and their results.
+        seeds: of weights, data order and augmentation; all versions get the same.
+
+    Raises:
+        OSError, ValueError: data or folder can't be used.
+        StoppedError: a run was interrupted.
+    """
+    trials = []
+    for seed in seeds:
+        for version in VERSIONS:
+            recipe = override(change(base, version), [f"seed={seed}"])
+            file = out / "trials" / f"{version}-{seed}.json"
+            if not file.exists():
+                LOGGER.info("%s, seed %d", version, seed)
+                trial = _try(recipe, version, data, out / "runs" / _folder(base, version, seed))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(file, (json.dumps(asdict(trial), indent=1) + "\n").encode())
+            trials.append(Trial(**json.loads(file.read_text(encoding="utf-8"))))
+    return trials
+
+
+def _folder(base: TrainConfig, version: str, seed: int) -> str:
+    """Where a version's run is: versions that differ in their padding at the test alone share one."""
+    wanted = _training(change(base, version))
+    name = next(other for other in VERSIONS if _training(change(base, other)) == wanted)
+    return f"{name}-{seed}"
+
+
+def _training(recipe: TrainConfig) -> str:
+    return to_json(replace(recipe, model=replace(recipe.model, test_padding="uniform")))
+
+
+def _try(recipe: TrainConfig, version: str, data: Path, run: Path) -> Trial:
+    _train(recipe, data, run)
+    trained = load_model(run / MODEL_FILE)
+    network = Network(replace(trained.config, test_padding=recipe.model.test_padding))
+    network.load_state_dict(trained.state_dict())
+    dataset = read_annotations(find_annotations(data, "test"))
+    pairs = draw_pairs(dataset, per_category=PAIRS, shots=recipe.examples.shots)
+    report = evaluate(network_predictor(network), pairs)
+    names = dict(report.categories)
+    return Trial(
+        version=version,
+        seed=recipe.seed,
+        category_mpck={names[number]: 100 * float(pck.mean()) for number, pck in report.by_category.items()},
+        pck=(100 * report.category_mean).tolist(),
+    )
+
+
+def _train(recipe: TrainConfig, data: Path, run: Path) -> None:
+    """Do what is left of a run."""
+    if not (run / STATE_FILE).exists():
+        outcome = start(recipe, Locations(data=str(data)), run, device="cpu")
+    elif (state := load_state(run)).step < state.steps:
+        outcome = resume(run, device="cpu")
+    else:
+        return
+    if not outcome.is_finished:
+        done = f"{outcome.step} of {outcome.steps} steps"
+        raise StoppedError(f"{run} stopped after {done}, which are kept: the same command goes on")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns 0 when all trials are there."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fmmp_train.reproduce",
+        description="Train and evaluate every version of the network in the paper's Tables 3 and 4.",
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with the splits train, val and test")
+    parser.add_argument("--out", type=Path, required=True, help="folder of runs and results; goes on there")
+    parser.add_argument(
+        "--preset", choices=("small", "released"), default="small", help="(default: %(default)s)"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="how many (default: %(default)s)")
+    parser.add_argument(
+        "--set",
+        dest="settings",
+        metavar="FIELD=VALUE",
+        action="append",
+        default=[],
+        help="change a field of the recipe in all versions",
+    )
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        base = override(PRESETS[args.preset](), args.settings)
+        trials = reproduce(base, args.data, args.out, range(args.seeds))
+        text = markdown(trials)
+        write_atomically(args.out / "tables.md", text.encode())
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"reproduce: {error}\n")
+    print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
