@@ -38,6 +38,14 @@ IR_VERSION = 10  # the newest that ONNX Runtime 1.20 reads
 
 def trace(part: Part) -> ir.Model:
     """Trace a module into a simplified graph; each node's metadata says which submodule it came from."""
+    model = export_program(part).model
+    _name_interface(model.graph, part)
+    simplify(model)
+    return model
+
+
+def export_program(part: Part) -> torch.onnx.ONNXProgram:
+    """Trace a module into a graph as torch makes it; `exported_program` holds the traced program beside."""
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it logs each step
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of torch's own internals
@@ -51,9 +59,7 @@ def trace(part: Part) -> ir.Model:
         )
     if program is None:  # only where it writes a file itself
         raise RuntimeError("torch.onnx.export returned no program")
-    _name_interface(program.model.graph, part)
-    simplify(program.model)
-    return program.model
+    return program
 
 
 def _name_interface(graph: ir.Graph, part: Part) -> None:

@@ -64,13 +64,13 @@ def measure(network: Network, bundle: Bundle, examples: Sequence[Example], names
         names: what the examples were drawn from, for the record.
     """
     size, padding = bundle.model.image_size, bundle.model.crop_padding
-    expected, scores = _run_torch(network, examples)  # (L, examples, K, 2), (examples, K)
+    expected, scores = run_torch(network, examples)  # (L, examples, K, 2), (examples, K)
     backend = OnnxRuntimeBackend(bundle, threads=1)  # no pool, whose threads would spin against torch's
     differences, score_max = [], 0.0
     hits = []  # PCK of torch and of the bundle for each example
     remembered = []  # what the query graphs are given, and what the pair graph answered
     for index, example in enumerate(examples):
-        inputs = _inputs(example)
+        inputs = graph_inputs(example)
         found = backend.run("pair", inputs)
         if index < CACHED:
             query = {"query": inputs.pop("query")}
@@ -78,7 +78,9 @@ def measure(network: Network, bundle: Bundle, examples: Sequence[Example], names
         truth = expected[:, index]
         differences.append(np.abs(found["points"][:, 0].astype(np.float64) - truth))
         score_max = max(score_max, float(np.abs(found["score"][0] - scores[index]).max()))
-        hits.append([_pck(points, example, size, padding) for points in (truth[-1], found["points"][-1, 0])])
+        hits.append(
+            [example_pck(points, example, size, padding) for points in (truth[-1], found["points"][-1, 0])]
+        )
     difference = np.stack(differences, axis=1)  # (L, examples, K, 2)
     apart = distances(difference, size)
     pck_torch, pck_bundle = np.mean(hits, axis=0) * 100
@@ -90,7 +92,7 @@ def measure(network: Network, bundle: Bundle, examples: Sequence[Example], names
         score_max=score_max,
         pck_torch=float(pck_torch),
         pck_bundle=float(pck_bundle),
-        keypoints=int(sum(_scored(example).sum() for example in examples)),
+        keypoints=int(sum(scored(example).sum() for example in examples)),
         examples=list(names),
     )
 
@@ -115,8 +117,8 @@ def _cached_difference(
 def make_reference(network: Network, examples: Sequence[Example]) -> Reference:
     """The first of `examples` with the answers of `network`, to be kept in its bundle."""
     chosen = examples[:REFERENCES]
-    points, score = _run_torch(network, chosen)
-    inputs = [_inputs(example) for example in chosen]
+    points, score = run_torch(network, chosen)
+    inputs = [graph_inputs(example) for example in chosen]
     return Reference(
         **{name: np.concatenate([each[name] for each in inputs]) for name in inputs[0]},
         points=points,
@@ -124,33 +126,63 @@ def make_reference(network: Network, examples: Sequence[Example]) -> Reference:
     )
 
 
+@dataclass(frozen=True)
+class Limit:
+    """A number that must not be too large; NaN is."""
+
+    what: str
+    found: float
+    allowed: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is not."""
+        return self.found <= self.allowed
+
+    def __str__(self) -> str:
+        """The number and its limit, in words."""
+        return f"{self.what} is {self.found:.2g}, at most {self.allowed:g} is allowed"
+
+
+def limits(
+    precision: str, *, layer_max: float, p99_px: float, pck_torch: float, pck_bundle: float, score_max: float
+) -> list[Limit]:
+    """What a bundle of this precision must keep to; the arguments are as in `Parity`."""
+    if precision == "fp32":
+        return [
+            Limit("largest difference of a layer", layer_max, MAX_FLOAT),
+            Limit("largest difference of a score", score_max, MAX_SCORE),
+        ]
+    loss = pck_torch - pck_bundle
+    if precision == "int8":
+        return [Limit(f"loss of PCK@{THRESHOLD:g} in points", loss, MAX_PCK_LOSS)]
+    return [
+        Limit("99th percentile of the shift in pixels", p99_px, MAX_P99_PX),
+        Limit(f"change of PCK@{THRESHOLD:g} in points", abs(loss), MAX_PCK_POINTS),
+    ]
+
+
 def check(parity: Parity, precision: str) -> None:
-    """Refuse a bundle that is too far off; NaN is.
+    """Refuse a bundle that is too far off.
 
     Raises:
         ParityError: says which number was expected and which came.
     """
-    shift = abs(parity.pck_bundle - parity.pck_torch)
+    checks = limits(
+        precision,
+        layer_max=max(parity.per_layer_max),
+        p99_px=parity.p99_px,
+        pck_torch=parity.pck_torch,
+        pck_bundle=parity.pck_bundle,
+        score_max=parity.score_max,
+    )
     if precision == "fp32":
-        limits = [
-            ("largest difference of a layer", max(parity.per_layer_max), MAX_FLOAT),
-            ("difference between cached and whole", parity.state_max, MAX_FLOAT),
-            ("largest difference of a score", parity.score_max, MAX_SCORE),
-        ]
-    elif precision == "int8":
-        limits = [
-            (f"loss of PCK@{THRESHOLD:g} in points", parity.pck_torch - parity.pck_bundle, MAX_PCK_LOSS)
-        ]
-    else:
-        limits = [
-            ("99th percentile of the shift in pixels", parity.p99_px, MAX_P99_PX),
-            (f"change of PCK@{THRESHOLD:g} in points", shift, MAX_PCK_POINTS),
-        ]
-    for what, found, limit in limits:
-        if not found <= limit:
+        checks.append(Limit("difference between cached and whole", parity.state_max, MAX_FLOAT))
+    for each in checks:
+        if not each.holds:
             raise ParityError(
                 f"the {precision} graph does not give what the checkpoint gives, so nothing was written: "
-                f"{what} is {found:.2g}, at most {limit:g} is allowed"
+                + str(each)
                 + ("" if precision == "fp32" else f"; export without --{precision}")
             )
 
@@ -173,7 +205,7 @@ def _one_thread() -> Iterator[None]:
 
 @_one_thread()
 @torch.inference_mode()
-def _run_torch(
+def run_torch(
     network: Network, examples: Sequence[Example]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Points of every layer (L, examples, K, 2) and scores (examples, K)."""
@@ -189,7 +221,8 @@ def _run_torch(
     return np.concatenate(points, axis=1), np.concatenate(scores)
 
 
-def _inputs(example: Example) -> Feed:
+def graph_inputs(example: Example) -> Feed:
+    """What the graphs take of an example."""
     return {
         "query": example.query[None],
         "support": example.support[None],
@@ -199,19 +232,22 @@ def _inputs(example: Example) -> Feed:
     }
 
 
-def _scored(example: Example) -> NDArray[np.bool_]:
+def scored(example: Example) -> NDArray[np.bool_]:
     """The category's own keypoints (K_c,) that show in the query and in every support."""
     shown = example.query_visible & example.support_visible.all(0)
     return np.asarray(shown[: example.num_keypoints])
 
 
-def _pck(points: NDArray[np.floating], example: Example, size: int, padding: float) -> float:
+def example_pck(
+    points: NDArray[np.floating], example: Example, size: int, padding: float, threshold: float = THRESHOLD
+) -> float:
+    """PCK of points (K, 2) in [0, 1] of the query crop."""
     count = example.num_keypoints
     side = size / padding  # of the object's box, in pixels of the crop
     return pck(
         points[:count] * size,
         example.query_keypoints[:count] * size,
-        _scored(example),
+        scored(example),
         (side, side),
-        THRESHOLD,
+        threshold,
     )

@@ -240,7 +240,7 @@ def test_half_around_8_bits_is_right_in_onnx_runtime(
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     plain = ort.InferenceSession(str(made.path / "pair.onnx"), options, ["CPUExecutionProvider"])
     for example in draw_examples(CONFIG, shots=SHOTS, data=None, count=4)[0]:
-        feed = verify._inputs(example)
+        feed = verify.graph_inputs(example)
         apart = backend.run("pair", feed)["points"] - plain.run(["points"], feed)[0]
         assert np.abs(apart).max() < 1e-4
 
