@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much faster than PyTorch: `python -m fmmp_export.against_eager --ckpt CHECKPOINT`.
+
+The checkpoint runs eagerly in torch as it was trained, 48 calls of the operator a pair, and as a bundle in
+ONNX Runtime. Each way has a process of its own, one at a time, and they take turns for some rounds: what
+counts is the ratio within a round, which a slow minute of the machine moves little.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fmmp_export.export import export_bundle
+from fmmp_runtime.bench.machine import Machine, this_machine
+from fmmp_runtime.files import write_atomically
+
+WARMUP = 3  # calls
+BATCH = 8  # frames of the batched way
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """What is compared: one frame's answer in torch, from images, and in ONNX Runtime."""
+
+    title: str
+    graph: str  # of the bundle
+    shots: int
+    batch: int  # frames a call, on both sides
+    gate: float  # ratio that must be reached
+    goal: float
+
+
+WAYS = (
+    Way(title="frame, support remembered", graph="query", shots=1, batch=1, gate=5, goal=8),
+    Way(title="pair, nothing remembered", graph="pair", shots=1, batch=1, gate=3, goal=4),
+    Way(title="frame, 5 shots remembered", graph="query", shots=5, batch=1, gate=10, goal=14),
+    Way(
+        title=f"frame in a batch of {BATCH}",
+        graph=f"query_batch{BATCH}",
+        shots=1,
+        batch=BATCH,
+        gate=6.5,
+        goal=8,
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A way, measured: milliseconds a frame, medians of each round's calls."""
+
+    way: Way
+    eager_ms: list[float]
+    bundle_ms: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """Median over the rounds."""
+        return float(np.median(np.divide(self.eager_ms, self.bundle_ms)))
+
+    @property
+    def verdict(self) -> str:
+        """What the ratio reaches."""
+        if self.ratio >= self.way.goal:
+            return "goal"
+        return "gate" if self.ratio >= self.way.gate else "missed"
+
+
+def measure(
+    checkpoint: Path, bundles: Path, *, precision: str, rounds: int, calls: int, tell: Callable[[str], None]
+) -> list[Outcome]:
+    """Export and time a checkpoint.
+
+    Args:
+        checkpoint: released `.pth`, or ours.
+        bundles: empty folder for the bundles.
+        precision: of the bundles: "fp32" or "int8".
+        rounds: in which every way is timed once.
+        calls: of each way in a round.
+        tell: called with a line when something starts.
+    """
+    if precision not in ("fp32", "int8"):
+        raise ValueError(f"precision must be fp32 or int8 on a CPU, got {precision!r}")
+    for shots in sorted({way.shots for way in WAYS}):
+        tell(f"exporting for {shots} shot(s)")
+        export_bundle(
+            checkpoint,
+            bundles / str(shots),
+            precision="int8" if precision == "int8" else "fp32",
+            shots=shots,
+            batches=(BATCH,) if shots == 1 else (),
+        )
+    times: dict[tuple[str, str], list[float]] = {}
+    for number in range(1, rounds + 1):
+        for way in WAYS:
+            for side in ("eager", "bundle"):
+                tell(f"round {number} of {rounds}: {way.title}, {side}")
+                source = checkpoint if side == "eager" else bundles / str(way.shots)
+                call = [side, str(source), way.graph, str(way.shots), str(way.batch), str(calls)]
+                found = subprocess.run(
+                    [sys.executable, "-m", "fmmp_export.against_eager", "--time", *call],
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    check=True,
+                )
+                times.setdefault((way.title, side), []).append(float(found.stdout.splitlines()[-1]))
+    return [
+        Outcome(way=way, eager_ms=times[way.title, "eager"], bundle_ms=times[way.title, "bundle"])
+        for way in WAYS
+    ]
+
+
+def _time(side: str, source: str, graph: str, shots: int, batch: int, calls: int) -> float:
+    """Median time of a frame, ms; run in a process of its own."""
+    ask = _eager(source, shots, batch) if side == "eager" else _bundle(source, graph, batch)
+    taken = []
+    for _ in range(WARMUP + calls):
+        started = time.perf_counter()
+        ask()
+        taken.append(1e3 * (time.perf_counter() - started))
+    return float(np.median(taken[WARMUP:])) / batch
+
+
+def _eager(checkpoint: str, shots: int, batch: int) -> Callable[[], object]:
+    import torch
+
+    from fmmp_export.graphs import example_inputs
+    from fmmp_train.checkpoint import load_model
+    from fmmp_train.images import normalize
+
+    network = load_model(checkpoint)
+    inputs = example_inputs(network.config, shots, batch)
+    query, support = normalize(inputs.pop("query")), normalize(inputs.pop("support"))
+
+    @torch.inference_mode()
+    def ask() -> object:
+        return network(query, support, *inputs.values())
+
+    return ask
+
+
+def _bundle(folder: str, graph: str, batch: int) -> Callable[[], object]:
+    from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
+    from fmmp_runtime.bundle import Bundle
+    from fmmp_runtime.reference import Reference
+
+    bundle = Bundle.open(folder)
+    backend, reference = OnnxRuntimeBackend(bundle), Reference.load(bundle)
+    question = reference.inputs(0)
+    query = np.repeat(reference.query[:1], batch, axis=0)
+    if graph == "pair":
+        feed = question
+    else:
+        feed = {n: np.repeat(t, batch, axis=0) for n, t in backend.run("support", question).items()}
+    return lambda: backend.run(graph, {"query": query, **feed})
+
+
+def table(outcomes: Sequence[Outcome], machine: Machine, precision: str) -> str:
+    """Markdown, for people and documents."""
+    lines = [
+        f"{machine.processor}, {machine.cores} cores, ONNX Runtime {machine.onnxruntime}, "
+        f"Python {machine.python}; bundle {precision}; load before the start {machine.load:g}",
+        "",
+        "| | torch, eager, ms | bundle, ms | ratio | rounds | gate | goal | reached |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for outcome in outcomes:
+        ratios = np.divide(outcome.eager_ms, outcome.bundle_ms)
+        lines.append(
+            f"| {outcome.way.title} | {np.median(outcome.eager_ms):.0f} | {np.median(outcome.bundle_ms):.1f} "
+            f"| **{outcome.ratio:.1f}** | {ratios.min():.1f} to {ratios.max():.1f} "
+            f"| {outcome.way.gate:g} | {outcome.way.goal:g} | {outcome.verdict} |"
+        )
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns 0 where every gate is reached, else 1."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == ["--time"]:
+        side, source, graph, *numbers = arguments[1:]
+        print(_time(side, source, graph, *map(int, numbers)))
+        return 0
+    parser = argparse.ArgumentParser(
+        prog="python -m fmmp_export.against_eager",
+        description="Time a checkpoint in eager PyTorch and as a bundle in ONNX Runtime, in turns.",
+    )
+    parser.add_argument("--ckpt", type=Path, required=True, help="released .pth, or ours")
+    parser.add_argument(
+        "--precision", choices=("fp32", "int8"), default="fp32", help="(default: %(default)s)"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
+    parser.add_argument("--calls", type=int, default=15, help="of each way in a round (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every number")
+    args = parser.parse_args(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    machine = this_machine()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            outcomes = measure(
+                args.ckpt,
+                Path(folder),
+                precision=args.precision,
+                rounds=args.rounds,
+                calls=args.calls,
+                tell=lambda line: print(line, file=sys.stderr),
+            )
+        if args.json:
+            rows = [asdict(each) | {"ratio": each.ratio, "reached": each.verdict} for each in outcomes]
+            content = {"machine": asdict(machine), "precision": args.precision, "ways": rows}
+            write_atomically(args.json, (json.dumps(content, indent=1) + "\n").encode())
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"against_eager: {error}\n")
+    print(table(outcomes, machine, args.precision))
+    return int(any(outcome.verdict == "missed" for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
