@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "estimator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "annotation.h"
+
+namespace fmmp::runtime {
+namespace {
+
+struct Checked {
+    Flags visible;
+    Box box;
+};
+
+Flags visible_of(Support const& support)
+{
+    return support.visible.empty() ? Flags(support.keypoints.size(), 1) : support.visible;
+}
+
+Checked check_one(Support const& support, Model const& model)
+{
+    check_image(support.image, "image");
+    Flags const visible = visible_of(support);
+    check_support(support.keypoints, visible, support.image.size(), model.keypoints);
+    Points shown;
+    for (size_t number = 0; number < visible.size(); ++number) {
+        if (visible[number]) {
+            shown.push_back(support.keypoints[number]);
+        }
+    }
+    Box const box = support.box ? *support.box : box_around(shown, support.image.size());
+    return {visible, check_box(box, support.image.size())};
+}
+
+std::vector<Checked> check_all(std::vector<Support> const& supports, Model const& model)
+{
+    if (supports.empty() || int64_t(supports.size()) > model.shots) {
+        throw Error(Fault::kArgument, "this bundle takes 1 to " + std::to_string(model.shots) +
+                                          " supports, got " + std::to_string(supports.size()) +
+                                          ": fmmp-export --shots N makes one for N");
+    }
+    std::vector<Checked> checked;
+    for (Support const& support : supports) {
+        try {
+            checked.push_back(check_one(support, model));
+        } catch (Error const& error) {
+            throw Error(error.fault(), "support " + std::to_string(checked.size()) + ": " + error.what());
+        }
+        if (support.keypoints.size() != supports[0].keypoints.size()) {
+            throw Error(Fault::kArgument, "all supports must have the same keypoints, got " +
+                                              std::to_string(supports[0].keypoints.size()) + " and " +
+                                              std::to_string(support.keypoints.size()) + " of them");
+        }
+    }
+    return checked;
+}
+
+/// The links of all supports: the given ones, else a tree over the support that shows most keypoints.
+Links skeleton(std::vector<Support> const& supports, std::vector<Checked> const& checked,
+               std::vector<std::string>& notes)
+{
+    std::optional<Links> given;
+    for (Support const& support : supports) {
+        if (!support.links) {
+            continue;
+        }
+        check_links(*support.links, int64_t(support.keypoints.size()));
+        if (given && *given != *support.links) {
+            throw Error(Fault::kArgument, "the supports have different links: a category has one skeleton");
+        }
+        given = support.links;
+    }
+    if (given) {
+        return *given;
+    }
+    auto const shown = [](Checked const& one) {
+        return std::count_if(one.visible.begin(), one.visible.end(), [](uint8_t flag) { return flag != 0; });
+    };
+    auto const fullest =
+        std::max_element(checked.begin(), checked.end(),
+                         [&](Checked const& one, Checked const& other) { return shown(one) < shown(other); });
+    Points const& keypoints = supports[size_t(fullest - checked.begin())].keypoints;
+    Links const tree = minimum_spanning_tree(keypoints, fullest->visible);
+    notes.push_back("no links given: joined the keypoints by the shortest tree, " + links_json(tree));
+    return tree;
+}
+
+/// Inputs of the support graph in which every shot is black and shows no keypoint.
+Tensors blank(Model const& model)
+{
+    Tensors tensors;
+    for (TensorSpec const& spec : model.graphs.at("support").inputs) {
+        tensors[spec.name].assign(spec.bytes(), 0);
+    }
+    int64_t* index = elements<int64_t>(tensors.at("reference_index"));
+    for (int64_t row = 0; row < model.shots * model.keypoints; ++row) {
+        for (int64_t head = 0; head < model.heads(); ++head) {
+            *index++ = row % model.keypoints;  // each keypoint reads around itself
+        }
+    }
+    return tensors;
+}
+
+template <typename T>
+void put(std::vector<uint8_t>& tensor, size_t place, std::vector<T> const& values)
+{
+    std::memcpy(tensor.data() + place * values.size() * sizeof(T), values.data(), values.size() * sizeof(T));
+}
+
+void put_support(Tensors& tensors, size_t place, Support const& support, Checked const& checked,
+                 Links const& links, Model const& model)
+{
+    Affine const matrix = crop_matrix(checked.box, model.image_size, model.crop_padding);
+    Points points;
+    for (Point const& keypoint : support.keypoints) {
+        Point const moved = transform(keypoint, matrix);
+        points.push_back({moved.x / double(model.image_size), moved.y / double(model.image_size)});
+    }
+    Padded const padded = pad_keypoints(points, checked.visible, links, model.keypoints);
+    size_t const crop = size_t(3 * model.image_size * model.image_size);
+    warp(support.image, invert(matrix), model.image_size, tensors.at("support").data() + place * crop);
+    put(tensors.at("keypoints"), place, padded.keypoints);
+    put(tensors.at("visible"), place, padded.visible);
+    put(tensors.at("reference_index"), place, reference_index(padded.visible, padded.links, model.heads()));
+}
+
+/// Hidden keypoints of blank shots lie at the mean of the real ones.
+void fill_blanks(std::vector<uint8_t>& keypoints, size_t blanks, Model const& model)
+{
+    size_t const each = size_t(2 * model.keypoints), shots = size_t(model.shots);
+    float* const values = elements<float>(keypoints);
+    for (size_t i = 0; i < each && blanks > 0; ++i) {
+        float sum = 0;
+        for (size_t shot = blanks; shot < shots; ++shot) {
+            sum += values[shot * each + i];
+        }
+        for (size_t shot = 0; shot < blanks; ++shot) {
+            values[shot * each + i] = sum / float(shots - blanks);
+        }
+    }
+}
+
+}  // namespace
+
+Estimator::Estimator(std::string const& bundle, Options const& options)
+    : bundle_(std::make_shared<Bundle const>(Bundle::open(bundle))),
+      backend_(create_backend(bundle_, options))
+{
+}
+
+std::shared_ptr<SupportState const> Estimator::remember(std::vector<Support> const& supports) const
+{
+    Model const& model = bundle_->model;
+    std::vector<Checked> const checked = check_all(supports, model);
+    auto state = std::make_shared<SupportState>();
+    state->links = skeleton(supports, checked, state->notes);
+    state->known.assign(supports[0].keypoints.size(), 0);
+    // Blank examples fill the free places. They stand in front, because the structure is read off the last.
+    Tensors tensors = blank(model);
+    size_t const blanks = size_t(model.shots) - supports.size();
+    for (size_t number = 0; number < supports.size(); ++number) {
+        put_support(tensors, blanks + number, supports[number], checked[number], state->links, model);
+        for (size_t keypoint = 0; keypoint < state->known.size(); ++keypoint) {
+            state->known[keypoint] |= uint8_t(checked[number].visible[keypoint] != 0);
+        }
+    }
+    fill_blanks(tensors.at("keypoints"), blanks, model);
+    state->tensors = backend_->remember(tensors);
+    state->shots = int64_t(supports.size());
+    state->bundle = bundle_;
+    return state;
+}
+
+std::shared_ptr<SupportState const> Estimator::load_state(std::string const& path) const
+{
+    return std::make_shared<SupportState const>(SupportState::load(path, bundle_));
+}
+
+Pose Estimator::locate(Image const& frame, std::shared_ptr<SupportState const> const& state,
+                       std::optional<Box> const& box) const
+{
+    Model const& model = bundle_->model;
+    if (state->bundle != bundle_ && state->bundle->model.state_key() != model.state_key()) {
+        throw Error(Fault::kState, "this support was remembered with " + state->bundle->path + ", not with " +
+                                       bundle_->path);
+    }
+    check_image(frame, "frame");
+    Box const whole{0, 0, double(frame.width), double(frame.height)};
+    Box const clipped = check_box(box ? *box : whole, frame.size());
+    Affine const inverse = invert(crop_matrix(clipped, model.image_size, model.crop_padding));
+    Answer const answer = backend_->locate(frame, inverse, state);
+
+    auto const finite = [](float number) { return std::isfinite(number); };
+    if (!std::all_of(answer.points.begin(), answer.points.end(), finite) ||
+        !std::all_of(answer.score.begin(), answer.score.end(), finite)) {
+        throw Error(Fault::kBackend,
+                    bundle_->path + " gave numbers that are not finite (" + model.precision + ")");
+    }
+    Pose pose;
+    double const size = double(model.image_size);
+    for (size_t keypoint = 0; keypoint < state->known.size(); ++keypoint) {
+        Point const in_crop{double(answer.points[2 * keypoint]) * size,
+                            double(answer.points[2 * keypoint + 1]) * size};
+        pose.keypoints.push_back(transform(in_crop, inverse));
+        pose.score.push_back(state->known[keypoint] ? double(answer.score[keypoint]) : 0);
+    }
+    return pose;
+}
+
+}  // namespace fmmp::runtime
