@@ -316,6 +316,23 @@ def test_fault_of_a_bundle_is_named(
         probe.ask("bundle", file=str(copy))
 
 
+def test_an_engine_may_not_name_a_file_elsewhere(probe: Probe, bundle: Path, tmp_path: Path) -> None:
+    texts = {key: "x" for key in ("graph", "backend", "version", "arch", "plugin", "sha256")}
+    engine = {**texts, "built_from": {}, "plugin_inside": False}
+    change(bundle, tmp_path / "fine", lambda c: c.update(engines=[engine]))
+    probe.ask("bundle", file=str(tmp_path / "fine"))
+    for fault, says in (
+        ({"graph": "../x"}, None),
+        ({"plugin_inside": 1}, "plugin_inside"),
+        ({"file": "x"}, "file"),
+    ):
+        folder = change(
+            bundle, tmp_path / (says or "up"), lambda c, f=fault: c.update(engines=[{**engine, **f}])
+        )
+        with pytest.raises(ValueError, match=says or "files may only name files of the bundle"):
+            probe.ask("bundle", file=str(folder))
+
+
 def test_no_bundle(probe: Probe, bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no bundle at .*nowhere: expected a folder with model.json"):
         probe.ask("bundle", file=str(tmp_path / "nowhere"))

@@ -28,6 +28,12 @@ void check_format(std::string const& file, Json const* found)
 
 }  // namespace
 
+std::string EngineSpec::file() const
+{
+    std::string const operators = plugin.empty() ? "noplugin" : plugin.substr(0, kShownDigits);
+    return "engines/" + graph + "-" + version + "-" + arch + "-" + operators + ".engine";
+}
+
 TensorSpec const& GraphSpec::tensor(std::string const& name) const
 {
     for (auto const* const tensors : {&inputs, &outputs}) {
@@ -111,8 +117,8 @@ std::string Bundle::check_file(std::string const& name) const
     }
     std::string const found = sha256_file(file);
     if (found != expected) {
-        refuse(file + " has changed since its export (SHA-256 " + found.substr(0, 12) + ", expected " +
-               expected.substr(0, 12) + "): copy or export the bundle again");
+        refuse(file + " has changed since its export (SHA-256 " + found.substr(0, kShownDigits) +
+               ", expected " + expected.substr(0, kShownDigits) + "): copy or export the bundle again");
     }
     return file;
 }

@@ -13,6 +13,7 @@ namespace fmmp::runtime {
 
 constexpr int kBundleFormat = 2;
 inline constexpr char kWeightsFile[] = "weights.bin";
+constexpr size_t kShownDigits = 12;  // of a SHA-256, in messages and file names
 
 /// One ONNX file of the bundle.
 struct GraphSpec {
@@ -27,9 +28,12 @@ struct GraphSpec {
 struct EngineSpec {
     std::string graph, backend, version, arch;
     std::string plugin;  // SHA-256 of the operator library; empty where the graph needs none
-    std::string file, sha256;
+    std::string sha256;  // of the engine
     std::map<std::string, std::string> built_from;  // files of the graph and its weights -> their SHA-256
     bool plugin_inside = false;                     // the engine carries the operator library
+
+    /// Name in the bundle.
+    std::string file() const;
 };
 
 /// What a runtime has to know about the network.

@@ -6,8 +6,6 @@
 namespace fmmp::runtime {
 namespace {
 
-constexpr size_t kHashLength = 12;  // hexadecimal digits that are shown
-
 std::string changed_file(std::map<std::string, std::string> const& then,
                          std::map<std::string, std::string> const& now)
 {
@@ -35,8 +33,8 @@ std::vector<std::string> differences(EngineSpec const& engine, EngineKey const& 
         found.push_back("with TensorRT " + engine.version);
     }
     if (!engine.plugin.empty() && engine.plugin != key.plugin) {
-        found.push_back("with another operator library (" + engine.plugin.substr(0, kHashLength) +
-                        ", here is " + key.plugin.substr(0, kHashLength) + ")");
+        found.push_back("with another operator library (" + engine.plugin.substr(0, kShownDigits) +
+                        ", here is " + key.plugin.substr(0, kShownDigits) + ")");
     }
     std::string const changed = changed_file(engine.built_from, model.built_from(key.graph));
     if (!changed.empty()) {
@@ -68,17 +66,17 @@ EngineSpec const& pick_engine(Bundle const& bundle, EngineKey const& key)
     }
     if (!fewest.empty()) {
         throw Error(Fault::kBackend,
-                    none + "; " + nearest->file + " was built " + join(fewest, ", ") + ": " + mend);
+                    none + "; " + nearest->file() + " was built " + join(fewest, ", ") + ": " + mend);
     }
-    std::string const file = bundle.path + "/" + nearest->file;
+    std::string const file = bundle.path + "/" + nearest->file();
     if (!is_file(file)) {
         throw Error(Fault::kBundle, file + " is missing: " + mend);
     }
     std::string const digest = sha256_file(file);
     if (digest != nearest->sha256) {
         throw Error(Fault::kBundle, file + " has changed since it was built (SHA-256 " +
-                                        digest.substr(0, kHashLength) + ", expected " +
-                                        nearest->sha256.substr(0, kHashLength) + "): " + mend);
+                                        digest.substr(0, kShownDigits) + ", expected " +
+                                        nearest->sha256.substr(0, kShownDigits) + "): " + mend);
     }
     return *nearest;
 }

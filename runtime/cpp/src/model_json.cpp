@@ -159,7 +159,6 @@ EngineSpec read_engine(Json const& value, std::string const& where)
     engine.version = members.text("version");
     engine.arch = members.text("arch");
     engine.plugin = members.text("plugin");
-    engine.file = members.text("file");
     engine.sha256 = members.text("sha256");
     engine.built_from = read_texts(members["built_from"], members.where("built_from"));
     engine.plugin_inside =
@@ -241,7 +240,7 @@ void check(Model const& model)
         check_name(name);
     }
     for (EngineSpec const& engine : model.engines) {
-        check_name(engine.file);
+        check_name(engine.file());
     }
     if (!(model.crop_padding > 0)) {
         refuse("crop_padding must be above 0");

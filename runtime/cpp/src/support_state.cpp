@@ -58,8 +58,8 @@ void check_origin(std::string const& file, Texts const& texts, Bundle const& bun
     std::string const found = origin == texts.end() ? "" : origin->second;
     std::string const expected = bundle.model.state_key();
     if (found != expected) {
-        refuse(file + " was made with another bundle (" + found.substr(0, 12) + ") than " + bundle.path +
-               " (" + expected.substr(0, 12) + "): " + kAgain);
+        refuse(file + " was made with another bundle (" + found.substr(0, kShownDigits) + ") than " +
+               bundle.path + " (" + expected.substr(0, kShownDigits) + "): " + kAgain);
     }
 }
 

@@ -216,7 +216,7 @@ private:
     {
         EngineSpec const& spec = pick_engine(*bundle_, machine_.key(name));
         return std::make_unique<GpuSession>(
-            cuda_, runtime_->open(bundle_->path + "/" + spec.file, spec, graph(name)), graph(name));
+            cuda_, runtime_->open(bundle_->path + "/" + spec.file(), spec, graph(name)), graph(name));
     }
 
     void work() const
