@@ -317,19 +317,22 @@ def test_fault_of_a_bundle_is_named(
 
 
 def test_an_engine_may_not_name_a_file_elsewhere(probe: Probe, bundle: Path, tmp_path: Path) -> None:
-    texts = {key: "x" for key in ("graph", "backend", "version", "arch", "plugin", "sha256")}
+    texts = dict.fromkeys(("graph", "backend", "version", "arch", "plugin", "sha256"), "x")
     engine = {**texts, "built_from": {}, "plugin_inside": False}
-    change(bundle, tmp_path / "fine", lambda c: c.update(engines=[engine]))
-    probe.ask("bundle", file=str(tmp_path / "fine"))
-    for fault, says in (
-        ({"graph": "../x"}, None),
-        ({"plugin_inside": 1}, "plugin_inside"),
-        ({"file": "x"}, "file"),
-    ):
-        folder = change(
-            bundle, tmp_path / (says or "up"), lambda c, f=fault: c.update(engines=[{**engine, **f}])
-        )
-        with pytest.raises(ValueError, match=says or "files may only name files of the bundle"):
+    faults: list[tuple[dict[str, Any], str]] = [
+        ({"graph": "../x"}, "files may only name files of the bundle"),
+        ({"plugin_inside": 1}, "plugin_inside must be true or false, got int"),
+        ({"file": "x"}, "unknown key .*file"),
+    ]
+    folder = copy_bundle(bundle, tmp_path / "copy")
+    content = json.loads((folder / "model.json").read_text())
+    for fault, says in faults:
+        content["engines"] = [engine]
+        (folder / "model.json").write_text(json.dumps(content))
+        probe.ask("bundle", file=str(folder))
+        content["engines"] = [{**engine, **fault}]
+        (folder / "model.json").write_text(json.dumps(content))
+        with pytest.raises(ValueError, match=says):
             probe.ask("bundle", file=str(folder))
 
 
