@@ -55,6 +55,13 @@ def test_cpp(consumer: Path, bundle: Path) -> None:
     assert run(consumer / "wrapped").stdout.startswith("2 no bundle at nowhere")
 
 
+def test_the_example_of_the_documentation_compiles(prefix: Path, tmp_path: Path) -> None:
+    code = (ROOT / "docs" / "cpp.md").read_text().split("```cpp\n")[1].split("```")[0]
+    (tmp_path / "example.cpp").write_text(code)
+    command = ["c++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{prefix}/include"]
+    subprocess.run([*command, tmp_path / "example.cpp"], check=True)
+
+
 def test_operators_beside_the_library_are_found(prefix: Path, bundle: Path, consumer: Path) -> None:
     variables = environment()
     operators = Path(variables.pop("FMMP_LIBRARY_DIR"))
