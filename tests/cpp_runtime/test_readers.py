@@ -133,7 +133,8 @@ def test_safetensors(probe: Probe, file: Path) -> None:
         pack(b"{"),
         pack({"a": 1}),
         pack({"a": entry(0, 8, [2])}),  # no body
-        pack({"a": entry(0, 4, [2])}, bytes(4)),  # too few
+        pack({"a": entry(0, 8, [2])}, bytes(6)),  # too few
+        pack({"a": entry(0, 4, [2])}, bytes(4)),
         pack({"a": entry(0, 8, [2])}, bytes(12)),  # too many
         pack({"a": entry(4, 8, [1])}, bytes(8)),  # a gap
         pack({"a": entry(0, 8, [2]), "b": entry(4, 8, [1])}, bytes(8)),  # one over the other
@@ -150,7 +151,7 @@ def test_safetensors(probe: Probe, file: Path) -> None:
         pack({"__metadata__": {"key": 1}}),
         pack({"__metadata__": []}),
     ],
-    ids=range(25),
+    ids=range(26),
 )
 def test_no_safetensors(probe: Probe, file: Path, data: bytes) -> None:
     file.write_bytes(data)
