@@ -271,6 +271,14 @@ def test_bundles_that_do_not_open(api: Api, bundle: Path, tmp_path: Path) -> Non
         api.open(copy)
 
 
+def test_a_network_that_is_padded_otherwise(api: Api, bundle: Path, tmp_path: Path) -> None:
+    copy = copy_bundle(bundle, tmp_path / "copy")
+    model = json.loads((copy / "model.json").read_text())
+    (copy / "model.json").write_text(json.dumps(model | {"padding": "zero"}))
+    with pytest.raises(FmmpError, match="padding is 'zero', this runtime pads uniformly alone"):
+        api.open(copy)
+
+
 def test_a_graph_that_onnx_runtime_refuses(api: Api, bundle: Path, tmp_path: Path) -> None:
     from fmmp_runtime.files import sha256
 

@@ -270,6 +270,12 @@ Model read_model(Json const& content)
                 read_engine(engine, "engines[" + std::to_string(model.engines.size()) + "]"));
         }
     }
+    if (Json const* const padding = members.optional("padding")) {
+        if (std::string const method = text(*padding, "padding"); method != "uniform") {
+            refuse("padding is '" + method +
+                   "', this runtime pads uniformly alone: run the bundle from Python");
+        }
+    }
     // In the graphs already, or for the record: this runtime reads none of them.
     for (char const* const key : {"format", "network", "batch", "target", "mean", "std", "opset", "score",
                                   "source", "versions", "parity"}) {
