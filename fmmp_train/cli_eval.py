@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             pairs=args.pairs,
             episodes=args.episodes,
             queries=args.queries,
+            links=args.links,
         )
     except ValueError as error:
         parser.error(str(error))
@@ -136,6 +137,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pairs", type=int, default=24, help="of a category" + default)
     parser.add_argument("--episodes", type=int, default=200, help="of a category, mp100" + default)
     parser.add_argument("--queries", type=int, default=15, help="of an episode, mp100" + default)
+    parser.add_argument(
+        "--links",
+        choices=("given", "shuffled"),
+        default="given",
+        help="shuffled: tell a wrong skeleton, to see what the links are worth to the model" + default,
+    )
     parser.add_argument("--seed", type=int, help="(default: 0 for pairs, 1 for mp100 as published)")
     parser.add_argument("--keypoints", type=int, default=70, help="K of a released checkpoint" + default)
     parser.add_argument("--device", default="cpu", help="of a checkpoint: cpu, cuda" + default)

@@ -16,7 +16,7 @@ from fmmp_train.data import Dataset, draw_episodes, read_split
 from fmmp_train.evaluate import Predict, Report, measure, on_crops, report_of
 from fmmp_train.fingerprint import ImageWatch, model_identity
 from fmmp_train.ledger import Batch, Ledger
-from fmmp_train.pairs import Pair, draw_pairs, episode_pairs
+from fmmp_train.pairs import Pair, draw_pairs, episode_pairs, shuffle_links
 from fmmp_train.predictors import open_predictor
 
 LOGGER = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ class Protocol:
     pairs: int = 24  # of a category; protocol "pairs"
     episodes: int = 200  # of a category; protocol "mp100"
     queries: int = 15  # of an episode; protocol "mp100"
+    links: Literal["given", "shuffled"] = "given"  # the skeleton that a method is told
 
     def __post_init__(self) -> None:
         """Refuse what asks nothing."""
@@ -47,13 +48,17 @@ class Protocol:
         return min(self.queries, _BATCH) if self.name == "mp100" else _BATCH
 
     def draw(self, dataset: Dataset) -> list[Pair]:
-        """Draw the pairs.
+        """Draw the pairs, with the links that are asked for.
 
         Raises:
             ValueError: the data lacks a category, or has too few instances.
         """
         if self.categories:
             dataset = dataset.subset(self.categories)
+        pairs = self._draw(dataset)
+        return shuffle_links(pairs) if self.links == "shuffled" else pairs
+
+    def _draw(self, dataset: Dataset) -> list[Pair]:
         if self.name == "pairs":
             return draw_pairs(dataset, per_category=self.pairs, shots=self.shots, seed=self.seed or 0)
         episodes = draw_episodes(

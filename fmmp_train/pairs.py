@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import permutations
 from typing import NamedTuple
@@ -104,6 +104,19 @@ def episode_pairs(dataset: Dataset, episodes: Sequence[Episode]) -> list[Pair]:
         for episode in episodes
         for query in episode.queries
     ]
+
+
+def shuffle_links(pairs: Sequence[Pair]) -> list[Pair]:
+    """The same questions with wrong skeletons: what a method loses by them is what it makes of links.
+
+    The keypoints of a category change their places in its skeleton, whose form stays; a category's draw
+    follows from its id alone.
+    """
+    shuffled = []
+    for pair in pairs:
+        places = np.random.default_rng(pair.category_id).permutation(len(pair.query.visible))
+        shuffled.append(replace(pair, links=places[pair.links]))
+    return shuffled
 
 
 def prepare(

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from fmmp_runtime.pose import THRESHOLDS
+from fmmp_train.compare import Protocol
 from fmmp_train.data import Dataset, draw_episodes, find_annotations, read_annotations
 from fmmp_train.evaluate import Answer, CropAnswer, evaluate, on_crops
-from fmmp_train.pairs import Crops, Pair, draw_pairs, episode_pairs, prepare
+from fmmp_train.pairs import Crops, Pair, draw_pairs, episode_pairs, prepare, shuffle_links
 from tests.golden import load_json
 
 
@@ -49,6 +50,21 @@ def test_two_shots(dataset: Dataset) -> None:
     assert {len(pair.supports) for pair in pairs} == {2}
     assert {pair.category_id for pair in pairs} == {1, 2}  # category 7 has two instances only
     assert all(len(set(row)) == 3 for row in identities(pairs))
+
+
+def test_shuffled_links_are_the_same_skeleton_elsewhere(dataset: Dataset) -> None:
+    pairs = draw_pairs(dataset, per_category=3)
+    shuffled = shuffle_links(pairs)
+    assert identities(shuffled) == identities(pairs)  # the same questions
+    for before, after in zip(pairs, shuffled, strict=True):
+        degrees = [
+            np.sort(np.bincount(pair.links.ravel(), minlength=70)).tolist() for pair in (before, after)
+        ]
+        assert degrees[0] == degrees[1]
+    assert any((a.links != b.links).any() for a, b in zip(pairs, shuffled, strict=True))
+    again = shuffle_links(draw_pairs(dataset, per_category=2, categories=[1]))[0]
+    assert (again.links == shuffled[0].links).all()  # whatever else is asked
+    assert Protocol(pairs=3, links="shuffled").draw(dataset)[0].links.tolist() == again.links.tolist()
 
 
 def test_unknown_category_is_named(dataset: Dataset) -> None:
