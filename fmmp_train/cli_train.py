@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from fmmp_train.inputs import Locations
     from fmmp_train.presets import TrainConfig
 
+_MUCH_WAITING = 0.05  # share of the time
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 0 only for a finished run."""
@@ -23,26 +25,38 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("give --preset for a new run, or --resume RUN to continue one")
     if args.resume is None and args.output is None:
         parser.error("a new run needs a folder: --output RUN")
-    changes = ("output", "steps", "batch_size", "seed", "settings", "init", "backbone_weights")
-    if args.resume is not None and any(getattr(args, name) for name in changes):
+    recipe = ("steps", "batch_size", "seed", "settings", "init", "backbone_weights", "split", "val_split")
+    if args.resume is not None and any(getattr(args, name) for name in ("output", *recipe)):
         parser.error("a resumed run keeps its recipe and its folder: leave out what would change them")
 
-    from fmmp_train.progress import show_progress  # imports torch: after parsing, so that --help is instant
+    from fmmp_train.crew import join_crew  # imports torch: after parsing, so that --help is instant
+    from fmmp_train.progress import show_progress, speed_line
     from fmmp_train.train import BEST_FILE, MODEL_FILE, resume, start
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     device = None if args.device == "auto" else args.device
     out: Path = args.resume or args.output
     try:
-        with show_progress() as tell:
+        with join_crew(args.device) as crew, show_progress(is_shown=crew.leads) as tell:
+            logging.basicConfig(level=logging.INFO if crew.leads else logging.WARNING, format="%(message)s")
             if args.resume is not None:
-                moved = _moved(args)
-                outcome = resume(out, locations=moved, device=device, workers=args.workers, tell=tell)
+                outcome = resume(
+                    out,
+                    data=args.data,
+                    photos=args.photos,
+                    device=device,
+                    workers=args.workers,
+                    tell=tell,
+                )
             else:
                 config, locations = _recipe(args), _locations(args)
                 outcome = start(config, locations, out, device=device, workers=args.workers, tell=tell)
     except (OSError, ValueError) as error:
         parser.exit(1, f"fmmp-train: {_message(error)}\n")
+    if not crew.leads:
+        return 0 if outcome.is_finished else 1
+    if outcome.speed is not None:
+        hint = ": more --workers may help" if outcome.speed.waiting > _MUCH_WAITING else ""
+        print(f"{speed_line(outcome.speed)}{hint}")
     if not outcome.is_finished:
         done = f"stopped after step {outcome.step} of {outcome.steps}, nothing is lost"
         parser.exit(1, f"fmmp-train: {done}: go on with fmmp-train --resume {out}\n")
@@ -84,7 +98,7 @@ def _locations(args: argparse.Namespace) -> Locations:
 
     return Locations(
         data=args.data,
-        split=args.split,
+        split=args.split or "train",
         val_split=args.val_split,
         photos=tuple(args.photos),
         backbone=args.backbone_weights,
@@ -92,16 +106,11 @@ def _locations(args: argparse.Namespace) -> Locations:
     )
 
 
-def _moved(args: argparse.Namespace) -> Locations | None:
-    """Where a resumed run finds its files now; None if it is not said, and so where they were."""
-    return _locations(args) if args.data is not None or args.photos else None
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fmmp-train",
         description="Train a network by a recipe, or continue an interrupted run with --resume.",
-        epilog="Several GPUs: accelerate launch -m fmmp_train.cli_train ...",
+        epilog="Several GPUs: torchrun --nproc-per-node N -m fmmp_train.cli_train ...",
     )
     recipe = parser.add_argument_group("recipe of a new run")
     recipe.add_argument("--preset", help="released, demo, or a JSON file with a recipe")
@@ -122,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     files.add_argument("-o", "--output", type=Path, metavar="RUN", help="new folder of the run")
     files.add_argument("--resume", type=Path, metavar="RUN", help="folder of the run to continue")
     files.add_argument("--data", metavar="DIR", help="folder with annotations/<split>.json and images/")
-    files.add_argument("--split", default="train", help="to learn from (default: %(default)s)")
+    files.add_argument("--split", help="to learn from (default: train)")
     files.add_argument("--val-split", help="to measure PCK on (default: val, where there is one)")
     files.add_argument(
         "--photos",

@@ -71,6 +71,7 @@ class TrainConfig:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     batch_size: int = 8  # pairs of a step, over all processes
+    accumulate: int = 1  # parts that each process does of a step, one after the other: the memory of one part
     steps: int | None = None  # give this or `epochs`
     epochs: float | None = None  # passes over as many pairs as there are annotated instances to learn from
     backbone_weights: Literal["none", "package", "file"] = "none"  # what the backbone starts from
@@ -85,7 +86,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse what no run can follow."""
-        for name in ("batch_size", "eval_every", "eval_pairs", "save_every"):
+        for name in ("batch_size", "accumulate", "eval_every", "eval_pairs", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if (self.steps is None) == (self.epochs is None):

@@ -20,6 +20,7 @@ from rich.progress import (
 
 from fmmp_runtime.pose import THRESHOLDS
 from fmmp_train.evaluate import Report
+from fmmp_train.pace import Speed
 from fmmp_train.train import Progress as Told
 from fmmp_train.train import Tell
 
@@ -28,9 +29,9 @@ _LINES = 100  # in a log file, where a bar can't move
 
 
 @contextmanager
-def show_progress() -> Iterator[Tell]:
+def show_progress(*, is_shown: bool = True) -> Iterator[Tell]:
     """Yield what `train.start` tells its steps to; everything goes to stderr."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=not is_shown)
     with Progress(*_columns(), console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("loss", total=None)
         smooth, seen = 0.0, 0
@@ -39,11 +40,12 @@ def show_progress() -> Iterator[Tell]:
             nonlocal smooth, seen
             seen += 1
             smooth += (told.loss - smooth) / min(seen, _RECENT)
-            bar.update(task, total=told.steps, completed=told.step, description=f"loss {smooth:.4f}")
+            state = ", ".join([f"loss {smooth:.4f}", *([speed_line(told.speed)] if told.speed else [])])
+            bar.update(task, total=told.steps, completed=told.step, description=state)
             if told.report is not None:
                 console.print(f"step {told.step}: {pck_line(told.report)}")
             elif not console.is_terminal and told.step % max(told.steps // _LINES, 1) == 0:
-                console.print(f"step {told.step} of {told.steps}: loss {smooth:.4f}")
+                console.print(f"step {told.step} of {told.steps}: {state}")
 
         yield tell
 
@@ -79,3 +81,8 @@ def pck_line(report: Report) -> str:
     values = report.category_mean
     parts = [f"PCK@{at:g} {100 * value:.1f}" for at, value in zip(THRESHOLDS, values, strict=True)]
     return ", ".join([*parts, f"mPCK {100 * values.mean():.1f}"])
+
+
+def speed_line(speed: Speed) -> str:
+    """Throughput, and the share of the time in which it waited for data."""
+    return f"{speed.pairs_per_second:.3g} pairs/s, {speed.waiting:.1%} waiting for data"

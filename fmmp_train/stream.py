@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Iterator
 
 import cv2
@@ -20,6 +23,7 @@ def batches(
     stop: int,
     rank: int = 0,
     processes: int = 1,
+    parts: int = 1,
     workers: int = 0,
 ) -> Iterator[Batch]:
     """Yield the batches of steps `start` to `stop` - 1.
@@ -33,14 +37,17 @@ def batches(
         stop: step after the last.
         rank: of this process.
         processes: how many there are; they share a step's pairs evenly.
+        parts: how many equal parts each of them will cut its batch into.
         workers: processes that make examples; 0 makes them in this one.
 
     Raises:
-        ValueError: the processes can't share a batch evenly.
+        ValueError: a batch can't be cut evenly.
+        ChildProcessError: a worker died; in the iterator.
     """
-    if batch_size % processes:
+    if batch_size % (processes * parts):
         raise ValueError(
             f"batch_size ({batch_size}) must be a multiple of the number of processes ({processes})"
+            + (f" times accumulate ({parts})" if parts > 1 else "")
         )
     share = batch_size // processes
     first = rank * share
@@ -53,7 +60,34 @@ def batches(
         worker_init_fn=_start_worker,
         multiprocessing_context="spawn" if workers else None,  # OpenCV and OpenMP hang in forked processes
     )
-    return iter(loader)
+    return _iterate(loader)
+
+
+def cut(batch: Batch, parts: int) -> list[Batch]:
+    """Equal parts of a batch, in order."""
+    return [Batch(*columns) for columns in zip(*(column.chunk(parts) for column in batch), strict=True)]
+
+
+def _iterate(loader: DataLoader[Example]) -> Iterator[Batch]:
+    """The loader's batches; the death of a worker is noticed when its batch is due, so between two steps."""
+    try:
+        yield from _unwatched(loader)
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker (pid"):
+            raise
+        raise ChildProcessError(
+            "a worker died while it made examples, of lack of memory perhaps: try fewer --workers"
+        ) from error
+
+
+def _unwatched(loader: DataLoader[Example]) -> Iterator[Batch]:
+    """Start the workers without torch's signal handler, which would raise in the middle of a step."""
+    if os.name == "nt" or threading.current_thread() is not threading.main_thread():  # it sets none there
+        return iter(loader)
+    former = signal.getsignal(signal.SIGCHLD)
+    iterator = iter(loader)
+    signal.signal(signal.SIGCHLD, former)
+    return iterator
 
 
 class _Examples(TorchDataset[Example]):
@@ -68,3 +102,4 @@ class _Examples(TorchDataset[Example]):
 
 def _start_worker(_: int) -> None:
     cv2.setNumThreads(1)  # the workers are the parallelism
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches them too, and is a request to the run

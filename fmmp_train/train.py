@@ -6,13 +6,14 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
+from torch import Tensor
 
 from fmmp_runtime.pose import THRESHOLDS
 from fmmp_train.average import update_average
@@ -26,16 +27,18 @@ from fmmp_train.interrupt import stop_requests
 from fmmp_train.journal import Journal
 from fmmp_train.model import Network
 from fmmp_train.optimizer import create_optimizer, set_rate
+from fmmp_train.pace import Pace, Speed, stopwatch, timed
 from fmmp_train.predictors import network_predictor
 from fmmp_train.presets import TrainConfig
 from fmmp_train.run_state import STATE_FILE, RunState, load_state, save_state
 from fmmp_train.schedule import factor
-from fmmp_train.step import TrainStep
-from fmmp_train.stream import batches
+from fmmp_train.step import Losses, TrainStep
+from fmmp_train.stream import batches, cut
 
 LOGGER = logging.getLogger("fmmp.train")
 MODEL_FILE = "model.safetensors"  # the last weights
 BEST_FILE = "best.safetensors"  # those with the best mPCK on validation
+_SPEED_EVERY = 10  # steps between two lines of the log about it
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Progress:
     step: int  # steps done
     steps: int
     loss: float
+    speed: Speed | None  # of the last steps; None before the second
     report: Report | None  # of the validation after this step, if there was one
 
 
@@ -55,6 +59,7 @@ class Outcome:
     step: int
     steps: int
     report: Report | None  # of the last validation since it was started or resumed
+    speed: Speed | None  # since then, likewise; None if there were fewer than two steps
 
     @property
     def is_finished(self) -> bool:
@@ -96,7 +101,8 @@ def start(
 def resume(
     out: Path,
     *,
-    locations: Locations | None = None,
+    data: str | None = None,
+    photos: Sequence[str] = (),
     device: str | None = None,
     workers: int = 0,
     tell: Tell | None = None,
@@ -105,7 +111,8 @@ def resume(
 
     Args:
         out: folder of the run.
-        locations: where its files are now, if they have moved.
+        data: where its data folder is now, if that has moved.
+        photos: where its photographs are now, likewise.
         device: as in `start`.
         workers: likewise; needn't be as before.
         tell: likewise.
@@ -115,7 +122,8 @@ def resume(
         ValueError: its state is damaged.
     """
     state = load_state(out)
-    locations = locations or from_json(Locations, state.locations)
+    saved = from_json(Locations, state.locations)
+    locations = replace(saved, data=data or saved.data, photos=tuple(photos) or saved.photos)
     return _Run(from_json(TrainConfig, state.config), locations, out, state, device).go(workers, tell)
 
 
@@ -173,14 +181,19 @@ class _Run:
             stop=self.steps,
             rank=accelerator.process_index,
             processes=accelerator.num_processes,
+            parts=config.accumulate,
             workers=workers,
         )
-        last_report = None
+        pace, last_report = Pace(), None
         journal = Journal(self.out if accelerator.is_main_process else None, self.step)
         with closing(journal), stop_requests() as asked:
-            for batch in stream:
-                losses, must_stop = self._learn(batch, must_stop=asked.is_set())
+            for batch, waited in timed(stream):
+                learning = stopwatch()
+                losses, waited_mean, must_stop = self._learn(batch, waited, must_stop=asked.is_set())
+                pace.add(config.batch_size, seconds=waited + learning(), waited=waited_mean)
                 journal.write(self.step, "train", losses)
+                if pace.recent is not None and self.step % _SPEED_EVERY == 0:
+                    journal.write(self.step, "speed", pace.recent._asdict())
                 must_stop = must_stop or self.step == self.steps
                 report = None
                 if accelerator.is_main_process:
@@ -189,35 +202,40 @@ class _Run:
                     if must_stop or self.step % config.save_every == 0:
                         self._save()
                     if tell is not None:
-                        tell(Progress(self.step, self.steps, losses["loss"], report))
+                        tell(Progress(self.step, self.steps, losses["loss"], pace.recent, report))
                 if must_stop:
                     break
         if accelerator.is_main_process and self.pairs and self.step == self.steps:
             self._calibrate()
         accelerator.wait_for_everyone()
-        return Outcome(self.step, self.steps, last_report)
+        return Outcome(self.step, self.steps, last_report, pace.overall)
 
-    def _learn(self, batch: Batch, *, must_stop: bool) -> tuple[dict[str, float], bool]:
-        """Do one step; return the losses over all processes, and whether any of them must stop."""
+    def _learn(self, batch: Batch, waited: float, *, must_stop: bool) -> tuple[dict[str, float], float, bool]:
+        """Do one step.
+
+        Returns:
+            Over all processes: the losses, the mean of what each `waited`, and whether any of them must stop.
+        """
         config, accelerator = self.config, self.accelerator
         torch.manual_seed(config.seed * 1_000_003 + self.step)  # of dropout, should a backbone have any
         lr = config.optimizer.lr * factor(config.schedule, self.step, self.steps)
         set_rate(self.optimizer, lr)
         self.model.train()
-        losses = self.model(Batch(*(tensor.to(accelerator.device, non_blocking=True) for tensor in batch)))
-        numbers = torch.stack(
-            [*(loss.detach().float() for loss in losses), losses.total.new_tensor(float(must_stop))]
-        )
+        here = Batch(*(tensor.to(accelerator.device, non_blocking=True) for tensor in batch))
+        *others, last = cut(here, config.accumulate)
+        with accelerator.no_sync(self.model):  # processes exchange the gradients once a step
+            told = [self._add_gradient(part) for part in others]
+        told.append(self._add_gradient(last))
+        numbers = torch.cat((torch.stack(told).mean(0), told[0].new_tensor([waited, float(must_stop)])))
         if accelerator.num_processes > 1:
             numbers = accelerator.reduce(numbers, "mean")
-        *scalars, stopping = numbers.tolist()
-        values: dict[str, float] = dict(zip(losses._fields, scalars, strict=True))
+        *scalars, waited, stopping = numbers.tolist()
+        values: dict[str, float] = dict(zip(Losses._fields, scalars, strict=True))
         if not math.isfinite(values["total"]):
             raise ValueError(
                 f"the loss of step {self.step + 1} is {values['total']}; the state last saved in {self.out} "
                 "is sound. Start again with a lower optimizer.lr, or with optimizer.clip"
             )
-        accelerator.backward(losses.total)
         if config.optimizer.clip:
             accelerator.clip_grad_norm_(self.model.parameters(), config.optimizer.clip)
         self.optimizer.step()
@@ -225,7 +243,13 @@ class _Run:
         if self.average is not None:
             update_average(self.average, self.network, decay=config.average, step=self.step)
         self.step += 1
-        return {"loss": values.pop("total"), **values, "lr": lr}, stopping > 0
+        return {"loss": values.pop("total"), **values, "lr": lr}, waited, stopping > 0
+
+    def _add_gradient(self, part: Batch) -> Tensor:
+        """Add the gradient of a part of the batch; return its losses, in the order of `Losses`."""
+        losses: Losses = self.model(part)
+        self.accelerator.backward(losses.total / self.config.accumulate)
+        return torch.stack([loss.detach().float() for loss in losses])
 
     def _validate(self, journal: Journal) -> Report:
         report = evaluate(network_predictor(self._answer, device=self.accelerator.device), self.pairs)

@@ -17,7 +17,7 @@ from fmmp_train.journal import LOG_FILE, Journal, read_journal
 from fmmp_train.photographs import PACKAGED, packaged_photographs, read_photographs
 from fmmp_train.presets import MixtureConfig
 from fmmp_train.run_state import RunState, load_state, save_state
-from fmmp_train.stream import batches
+from fmmp_train.stream import batches, cut
 from tests.train.recipes import tiny
 
 
@@ -135,6 +135,16 @@ def test_processes_share_each_step(data_folder: Path) -> None:
     assert not (whole[0] == whole[1]).all()
     with pytest.raises(ValueError, match=r"batch_size \(4\) must be a multiple of the number of processes"):
         batches(mixture, batch_size=4, start=0, stop=1, processes=3)
+    with pytest.raises(ValueError, match=r"number of processes \(2\) times accumulate \(4\)"):
+        batches(mixture, batch_size=4, start=0, stop=1, processes=2, parts=4)
+
+
+def test_a_batch_is_cut_in_order() -> None:
+    [batch] = batches(create_mixture(tiny(), Locations()), batch_size=4, start=0, stop=1)
+    first, second = cut(batch, 2)
+    for whole, one, other in zip(batch, first, second, strict=True):
+        assert len(one) == 2
+        assert torch.equal(torch.cat((one, other)), whole)
 
 
 def test_state_of_another_version_is_refused(tmp_path: Path) -> None:

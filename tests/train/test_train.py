@@ -185,6 +185,28 @@ def test_diverging_run_says_so(tmp_path: Path) -> None:
         start(config, Locations(), tmp_path, device="cpu")
 
 
+def test_parts_of_a_batch_are_the_whole(tmp_path: Path) -> None:
+    """Eight pairs at once, or four and four: the same gradients, so the same run."""
+    for parts in (1, 2):
+        config = tiny(batch_size=8, accumulate=parts, steps=4, optimizer=OptimizerConfig(lr=1e-2, clip=0))
+        start(config, Locations(), tmp_path / str(parts), device="cpu")
+    whole, halves = (read_journal(tmp_path / name, "train") for name in ("1", "2"))
+    for name in ("loss", "raw", "padded", "match", "lr"):  # lr: the schedule counts steps, not parts
+        ours, theirs = ([row[name] for row in rows] for rows in (halves, whole))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)  # float32 sums in another order: 4e-7
+    two, one = (load_state(tmp_path / name) for name in ("2", "1"))
+    assert two.average is not None
+    assert one.average is not None
+    for mine, other in ((two.network, one.network), (two.average, one.average)):
+        for name in other:  # Adam divides by the gradient: rounding of a tiny one moves a weight, by 6e-5
+            torch.testing.assert_close(mine[name], other[name], rtol=0, atol=1e-3)
+    for index, moments in one.optimizer[
+        "state"
+    ].items():  # the size of the gradients, which Adam's steps hide
+        difference = two.optimizer["state"][index]["exp_avg"] - moments["exp_avg"]
+        assert difference.norm() <= 1e-4 * moments["exp_avg"].norm() + 1e-8
+
+
 def test_two_processes_share_the_work(tmp_path: Path) -> None:
     """The same pairs, halved and averaged: the losses of one process."""
     config = tiny(steps=3, batch_size=4)
