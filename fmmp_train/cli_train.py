@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     out,
                     data=args.data,
                     photos=args.photos,
+                    changed_data=args.changed_data,
                     device=device,
                     workers=args.workers,
                     tell=tell,
@@ -139,6 +140,9 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         help="photographs for self-pairs, may be given several times (default: scikit-image's)",
+    )
+    files.add_argument(
+        "--changed-data", action="store_true", help="resume although files have changed since the start"
     )
     parser.add_argument("--device", choices=("auto", "cpu"), default="auto", help="(default: %(default)s)")
     parser.add_argument(

@@ -29,15 +29,24 @@ def read_photographs(folders: Sequence[Path]) -> list[Image]:
         OSError: a folder or scikit-image is missing, or a file can't be read.
         ValueError: a file is no image, or there is none.
     """
-    files = (
-        packaged_photographs() if not folders else [file for folder in folders for file in _files_in(folder)]
-    )
+    files = find_photographs(folders)
     photographs = [_shrink(read_image(file)) for file in files]
     usable = [photograph for photograph in photographs if min(photograph.shape[:2]) >= _SMALLEST]
     if not usable:
         names = ", ".join(map(str, folders))
         raise ValueError(f"{names}: no photograph of at least {_SMALLEST} pixels a side ({len(files)} files)")
     return usable
+
+
+def find_photographs(folders: Sequence[Path]) -> list[Path]:
+    """The files that `read_photographs` reads.
+
+    Raises:
+        OSError: a folder or scikit-image is missing.
+    """
+    if not folders:
+        return packaged_photographs()
+    return [file for folder in folders for file in _files_in(folder)]
 
 
 def packaged_photographs() -> list[Path]:

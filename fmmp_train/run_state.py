@@ -14,7 +14,7 @@ import torch
 from fmmp_runtime.files import write_atomically
 
 STATE_FILE = "state.pt"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,7 @@ class RunState:
 
     config: str  # JSON of its TrainConfig
     locations: str  # JSON of its Locations
+    data: dict[str, str]  # fingerprint of its files
     step: int  # steps done
     steps: int  # of the whole run
     best: float  # best mPCK on validation so far; -1 before the first

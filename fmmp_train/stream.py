@@ -72,11 +72,12 @@ def _iterate(loader: DataLoader[Example]) -> Iterator[Batch]:
     """The loader's batches; the death of a worker is noticed when its batch is due, so between two steps."""
     try:
         yield from _unwatched(loader)
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker (pid"):
+    except (RuntimeError, OSError, EOFError) as error:  # of the connection to it, in one way or another
+        if not loader.num_workers or str(error).startswith("Caught "):  # what a living one raised
             raise
+        what = " ".join(f"{type(error).__name__}: {error}".split())
         raise ChildProcessError(
-            "a worker died while it made examples, of lack of memory perhaps: try fewer --workers"
+            f"a worker died, of lack of memory perhaps: try fewer --workers ({what})"
         ) from error
 
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
@@ -21,6 +22,7 @@ from fmmp_train.calibrate import calibrate_file
 from fmmp_train.checkpoint import save_model
 from fmmp_train.config import from_json, to_json
 from fmmp_train.data.dataset import Batch
+from fmmp_train.data_watch import DataWatch
 from fmmp_train.evaluate import Report, evaluate
 from fmmp_train.inputs import Locations, create_mixture, create_network, total_steps, validation_pairs
 from fmmp_train.interrupt import stop_requests
@@ -103,6 +105,7 @@ def resume(
     *,
     data: str | None = None,
     photos: Sequence[str] = (),
+    changed_data: bool = False,
     device: str | None = None,
     workers: int = 0,
     tell: Tell | None = None,
@@ -113,18 +116,22 @@ def resume(
         out: folder of the run.
         data: where its data folder is now, if that has moved.
         photos: where its photographs are now, likewise.
+        changed_data: go on although the files are no longer what they were; then the run can't be repeated.
         device: as in `start`.
         workers: likewise; needn't be as before.
         tell: likewise.
 
     Raises:
         OSError: there is no run, or a file is missing.
-        ValueError: its state is damaged.
+        ValueError: its state is damaged, or its data changed.
     """
     state = load_state(out)
     saved = from_json(Locations, state.locations)
     locations = replace(saved, data=data or saved.data, photos=tuple(photos) or saved.photos)
-    return _Run(from_json(TrainConfig, state.config), locations, out, state, device).go(workers, tell)
+    run = _Run(from_json(TrainConfig, state.config), locations, out, state, device)
+    if not changed_data:
+        run.watch.compare(state.data)
+    return run.go(workers, tell)
 
 
 class _Run:
@@ -147,10 +154,13 @@ class _Run:
         self.step = state.step if state else 0
         self.steps = state.steps if state else total_steps(self.config, locations)
         self.best = state.best if state else -1.0
+        self.report: Report | None = None  # of the last validation
+        self.pace = Pace()
         self.mixture = create_mixture(self.config, locations)
         self.pairs = validation_pairs(self.config, locations)
         if not self.pairs:
             LOGGER.info("no validation split: PCK is not measured on the way")
+        self.watch = DataWatch(self.mixture, self.pairs, locations)
         optimizer = create_optimizer(self.network, config.optimizer)
         module = TrainStep(
             self.network,
@@ -173,7 +183,8 @@ class _Run:
     def go(self, workers: int, tell: Tell | None) -> Outcome:
         """Do the steps that are left, or as many as there is time for."""
         config, accelerator = self.config, self.accelerator
-        self.out.mkdir(parents=True, exist_ok=True)
+        if accelerator.is_main_process:
+            self.out.mkdir(parents=True, exist_ok=True)
         stream = batches(
             self.mixture,
             batch_size=config.batch_size,
@@ -184,31 +195,43 @@ class _Run:
             parts=config.accumulate,
             workers=workers,
         )
-        pace, last_report = Pace(), None
         journal = Journal(self.out if accelerator.is_main_process else None, self.step)
         with closing(journal), stop_requests() as asked:
-            for batch, waited in timed(stream):
-                learning = stopwatch()
-                losses, waited_mean, must_stop = self._learn(batch, waited, must_stop=asked.is_set())
-                pace.add(config.batch_size, seconds=waited + learning(), waited=waited_mean)
-                journal.write(self.step, "train", losses)
-                if pace.recent is not None and self.step % _SPEED_EVERY == 0:
-                    journal.write(self.step, "speed", pace.recent._asdict())
-                must_stop = must_stop or self.step == self.steps
-                report = None
+            try:
+                self._follow(stream, journal, asked, tell)
+            except ChildProcessError as error:  # a worker died, between two steps
                 if accelerator.is_main_process:
-                    if self.pairs and (self.step == self.steps or self.step % config.eval_every == 0):
-                        report = last_report = self._validate(journal)
-                    if must_stop or self.step % config.save_every == 0:
-                        self._save()
-                    if tell is not None:
-                        tell(Progress(self.step, self.steps, losses["loss"], pace.recent, report))
-                if must_stop:
-                    break
+                    self._save()
+                if not asked.is_set():  # a request to stop may have reached the worker too
+                    raise ChildProcessError(
+                        f"{error}. {self.step} steps are saved: --resume goes on"
+                    ) from error
         if accelerator.is_main_process and self.pairs and self.step == self.steps:
             self._calibrate()
         accelerator.wait_for_everyone()
-        return Outcome(self.step, self.steps, last_report, pace.overall)
+        return Outcome(self.step, self.steps, self.report, self.pace.overall)
+
+    def _follow(self, stream: Iterator[Batch], journal: Journal, asked: Event, tell: Tell | None) -> None:
+        """Learn from the batches to the last, or until the run is asked to stop; the state is saved then."""
+        config, accelerator, pace = self.config, self.accelerator, self.pace
+        for batch, waited in timed(stream):
+            learning = stopwatch()
+            losses, waited_mean, must_stop = self._learn(batch, waited, must_stop=asked.is_set())
+            pace.add(config.batch_size, seconds=waited + learning(), waited=waited_mean)
+            journal.write(self.step, "train", losses)
+            if pace.recent is not None and self.step % _SPEED_EVERY == 0:
+                journal.write(self.step, "speed", pace.recent._asdict())
+            must_stop = must_stop or self.step == self.steps
+            if accelerator.is_main_process:
+                report = None
+                if self.pairs and (self.step == self.steps or self.step % config.eval_every == 0):
+                    report = self.report = self._validate(journal)
+                if must_stop or self.step % config.save_every == 0:
+                    self._save()
+                if tell is not None:
+                    tell(Progress(self.step, self.steps, losses["loss"], pace.recent, report))
+            if must_stop:
+                return
 
     def _learn(self, batch: Batch, waited: float, *, must_stop: bool) -> tuple[dict[str, float], float, bool]:
         """Do one step.
@@ -273,11 +296,15 @@ class _Run:
                 LOGGER.info("%s: calibration error %.3f, was %.3f", name, result.after, result.before)
 
     def _save(self) -> None:
+        """Save the weights, then the state: a kill between the two does these steps again."""
+        self.watch.check()
+        save_model(self._answer, self.out / MODEL_FILE, notes=self._notes)
         save_state(
             self.out,
             RunState(
                 config=to_json(self.config),
                 locations=to_json(self.locations),
+                data=self.watch.fingerprint,
                 step=self.step,
                 steps=self.steps,
                 best=self.best,
@@ -287,7 +314,6 @@ class _Run:
                 scaler=self.accelerator.scaler.state_dict() if self.accelerator.scaler is not None else None,
             ),
         )
-        save_model(self._answer, self.out / MODEL_FILE, notes=self._notes)
 
     @property
     def _answer(self) -> Network:

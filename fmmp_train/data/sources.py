@@ -78,7 +78,7 @@ class AnnotatedSource:
 
     def __init__(self, dataset: Dataset, augmentation: Augmentation | None = None) -> None:
         self.name = dataset.source.stem
-        self._dataset = dataset
+        self.dataset = dataset
         self._augmentation = augmentation or Augmentation()
         self._ids = [number for number in dataset.categories if len(dataset.instances_of(number)) > 1]
         if not self._ids:
@@ -90,16 +90,16 @@ class AnnotatedSource:
     def draw(self, rng: np.random.Generator, shots: int, size: int) -> Draw:
         """Draw a category and `shots` + 1 of its instances, different ones as far as there are enough."""
         number = self._ids[int(rng.integers(len(self._ids)))]
-        instances = self._dataset.instances_of(number)
+        instances = self.dataset.instances_of(number)
         picked = [instances[i] for i in rng.permutation(len(instances))[: shots + 1]]
         while len(picked) < shots + 1:  # a small category: supports repeat, the query stays apart
             picked.insert(0, picked[int(rng.integers(len(picked) - 1))])
         views = [self._view(rng, instance, size, is_support=i < shots) for i, instance in enumerate(picked)]
-        return Draw(views, self._dataset.categories[number].links, number)
+        return Draw(views, self.dataset.categories[number].links, number)
 
     def _view(self, rng: np.random.Generator, instance: Instance, size: int, *, is_support: bool) -> View:
         scale, rotation = draw_placement(rng, self._augmentation)
-        image = load_image(instance, self._dataset.source)
+        image = load_image(instance, self.dataset.source)
         view = cut(
             image,
             instance.box_xywh,

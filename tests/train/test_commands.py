@@ -108,6 +108,7 @@ def test_mp100_protocol(model: Path, data_folder: Path, tmp_path: Path) -> None:
         (["--preset", "demo"], 2, "--output"),
         (["--preset", "demo", "--resume", "x"], 2, "--resume"),
         (["--resume", "x", "--steps", "3"], 2, "keeps its recipe"),
+        (["--resume", "x", "--split", "other"], 2, "keeps its recipe"),
         (["--preset", "demo", "-o", "{new}", "--steps", "many"], 2, "--steps"),
         (["--preset", "dmeo", "-o", "{new}"], 1, "presets: released, demo"),
         (["--preset", "demo", "-o", "{new}", "--set", "lr=1"], 1, "unknown setting lr"),
@@ -142,8 +143,11 @@ def test_what_is_wrong_with_a_training_command(
 def test_a_worker_says_what_is_wrong_in_one_line(
     tmp_path: Path, recipe: str, data_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(data_folder / "annotations", tmp_path / "annotations")  # without the images
+    for name in ("annotations", "images"):
+        shutil.copytree(data_folder / name, tmp_path / name)
     (tmp_path / "annotations" / "val.json").unlink()
+    for image in (tmp_path / "images").iterdir():
+        image.write_bytes(b"no image")
     options = [
         "--data",
         str(tmp_path),

@@ -25,6 +25,7 @@ def state_of(step: int) -> RunState:
     return RunState(
         config="{}",
         locations="{}",
+        data={},
         step=step,
         steps=9,
         best=0.5,

@@ -2,7 +2,6 @@
 """Runs: what they write, and that an interruption leaves no trace in the numbers."""
 
 import os
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -236,31 +235,3 @@ def test_two_processes_share_the_work(tmp_path: Path) -> None:
         for name in ("two", "one")
     )
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)  # float32 sums in another order, through three steps
-
-
-@pytest.mark.skipif(os.name == "nt", reason="signals are POSIX's")
-def test_termination_saves_first(tmp_path: Path) -> None:
-    """SIGTERM in the middle of a run: it ends with exit code 1 and resumes from that very step."""
-    code = (
-        "import sys; sys.argv[0] = 'fmmp-train'\n"
-        "from pathlib import Path\n"
-        "from fmmp_train.inputs import Locations\n"
-        "from fmmp_train.train import start\n"
-        "from tests.train.recipes import tiny\n"
-        "def tell(progress): print(progress.step, flush=True)\n"
-        "config = tiny(steps=100000, save_every=100000)\n"
-        "outcome = start(config, Locations(), Path(sys.argv[1]), device='cpu', tell=tell)\n"
-        "sys.exit(0 if outcome.is_finished else 1)\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "1\n"
-    process.send_signal(signal.SIGTERM)
-    last = process.stdout.read().split()[-1:]
-    assert process.wait(timeout=60) == 1
-    assert str(load_state(tmp_path).step) == (last[0] if last else "1")
