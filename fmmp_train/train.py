@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator
 from torch import Tensor
 
 from fmmp_runtime.pose import THRESHOLDS
@@ -140,17 +140,13 @@ class _Run:
     def __init__(
         self, config: TrainConfig, locations: Locations, out: Path, state: RunState | None, device: str | None
     ) -> None:
-        # A match whose loss weights are 0 gets no gradient, which parallel processes must be told.
-        parallel = DistributedDataParallelKwargs(find_unused_parameters=config.model.start == "match")
-        self.accelerator = Accelerator(
-            mixed_precision=config.precision, cpu=device == "cpu", kwargs_handlers=[parallel]
-        )
         self.out, self.locations = out, locations
         if state is None:
             self.network, self.config = create_network(config, locations)
         else:
             self.network, self.config = Network(config.model), config
             self.network.load_state_dict(state.network)
+        self.accelerator = Accelerator(mixed_precision=config.precision, cpu=device == "cpu")
         self.step = state.step if state else 0
         self.steps = state.steps if state else total_steps(self.config, locations)
         self.best = state.best if state else -1.0
