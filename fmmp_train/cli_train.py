@@ -25,8 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("give --preset for a new run, or --resume RUN to continue one")
     if args.resume is None and args.output is None:
         parser.error("a new run needs a folder: --output RUN")
+    if args.resume is None and args.changed_data:
+        parser.error("--changed-data is for a run that goes on: give --resume RUN")
     recipe = ("steps", "batch_size", "seed", "settings", "init", "backbone_weights", "split", "val_split")
-    if args.resume is not None and any(getattr(args, name) for name in ("output", *recipe)):
+    if args.resume is not None and any(getattr(args, name) not in (None, []) for name in ("output", *recipe)):
         parser.error("a resumed run keeps its recipe and its folder: leave out what would change them")
 
     from fmmp_train.crew import join_crew  # imports torch: after parsing, so that --help is instant

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The processes that share an evaluation, as `accelerate launch` or `torchrun` start them."""
+"""The processes that share a run or an evaluation, as `accelerate launch` or `torchrun` start them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Crew:
 
     @property
     def leads(self) -> bool:
-        """The one that writes and prints the report."""
+        """The one that writes and prints."""
         return self.index == 0
 
     def gather(self, items: Sequence[T]) -> list[T]:
