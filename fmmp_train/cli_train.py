@@ -150,8 +150,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers",
         type=int,
-        default=0,
-        help="processes that make examples (default: none beside the training)",
+        default=1,
+        help="processes that make examples; 0, the training itself makes them (default: %(default)s)",
     )
     return parser
 

@@ -63,11 +63,13 @@ def test_train_then_resume_then_evaluate(
         "cpu",
         "--seed",
         "3",
+        "--workers",
+        "0",
     ]
     assert cli_train.main([*command, "--set", "average=0"]) == 0
     assert str(out / MODEL_FILE) in capsys.readouterr().out
     assert len(read_journal(out, "train")) == 2
-    assert cli_train.main(["--resume", str(out), "--device", "cpu"]) == 0
+    assert cli_train.main(["--resume", str(out), "--device", "cpu", "--workers", "0"]) == 0
     capsys.readouterr()
     file = tmp_path / "numbers.json"
     options = ["--data", str(data_folder), "--categories", "1,2", "--pairs", "3", "--json", str(file)]

@@ -50,7 +50,7 @@ def launch(launcher: list[str], config: TrainConfig, out: Path) -> subprocess.Po
     file.write_text(to_json(config))
     command = [sys.executable, "-m", *launcher, "-m", "fmmp_train.cli_train", "--preset", str(file)]
     return subprocess.Popen(
-        [*command, "-o", str(out), "--device", "cpu"],
+        [*command, "-o", str(out), "--device", "cpu", "--workers", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
