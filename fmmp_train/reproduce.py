@@ -26,6 +26,7 @@ from fmmp_train.pairs import draw_pairs
 from fmmp_train.paper import VERSIONS
 from fmmp_train.predictors import network_predictor
 from fmmp_train.presets import PRESETS, TrainConfig, change
+from fmmp_train.progress import show_progress
 from fmmp_train.run_state import STATE_FILE, load_state
 from fmmp_train.train import MODEL_FILE, resume, start
 
@@ -94,12 +95,13 @@ def _try(recipe: TrainConfig, version: str, data: Path, run: Path) -> Trial:
 
 def _train(recipe: TrainConfig, data: Path, run: Path) -> None:
     """Do what is left of a run."""
-    if not (run / STATE_FILE).exists():
-        outcome = start(recipe, Locations(data=str(data)), run, device="cpu")
-    elif (state := load_state(run)).step < state.steps:
-        outcome = resume(run, device="cpu")
-    else:
-        return
+    with show_progress() as tell:
+        if not (run / STATE_FILE).exists():
+            outcome = start(recipe, Locations(data=str(data)), run, device="cpu", tell=tell)
+        elif (state := load_state(run)).step < state.steps:
+            outcome = resume(run, device="cpu", tell=tell)
+        else:
+            return
     if not outcome.is_finished:
         done = f"{outcome.step} of {outcome.steps} steps"
         raise StoppedError(f"{run} stopped after {done}, which are kept: the same command goes on")

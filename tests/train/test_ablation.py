@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from fmmp_train.inputs import Locations
 from fmmp_train.paper import VERSIONS
 from fmmp_train.presets import LossConfig, TrainConfig
 from fmmp_train.reproduce import StoppedError, main, reproduce
-from fmmp_train.train import Outcome, start
+from fmmp_train.train import Outcome, Tell, start
 from tests.train.recipes import tiny
 
 CATEGORIES = [f"c{number}" for number in range(20)]
@@ -78,9 +77,10 @@ def test_whole_command_goes_on_where_it_stopped(
     data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = tmp_path / "data"
-    data.symlink_to(data_folder)
-    annotations = json.loads((data_folder / "annotations" / "val.json").read_text())
-    (data_folder / "annotations" / "test.json").write_text(json.dumps(annotations))
+    (data / "annotations").mkdir(parents=True)
+    (data / "images").symlink_to(data_folder / "images")
+    for split, source in {"train": "train", "val": "val", "test": "val"}.items():
+        (data / "annotations" / f"{split}.json").symlink_to(data_folder / "annotations" / f"{source}.json")
     base = tiny(
         model=replace(tiny().model, start="center"),
         mixture=replace(tiny().mixture, photographs=1, self_pairs=0),
@@ -90,9 +90,11 @@ def test_whole_command_goes_on_where_it_stopped(
     )
     calls: list[str] = []
 
-    def counted(recipe: TrainConfig, locations: Locations, run: Path, *, device: str) -> Outcome:
+    def counted(recipe: TrainConfig, locations: Locations, run: Path, *, device: str, tell: Tell) -> Outcome:
         calls.append(run.name)
-        return Outcome(0, 1, None) if len(calls) == 3 else start(recipe, locations, run, device=device)
+        if len(calls) == 3:
+            return Outcome(0, 1, None, None)
+        return start(recipe, locations, run, device=device, tell=tell)
 
     monkeypatch.setattr("fmmp_train.reproduce.start", counted)
     with pytest.raises(StoppedError, match="0 of 1 steps, which are kept"):
