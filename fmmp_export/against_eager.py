@@ -23,7 +23,9 @@ import numpy as np
 
 from fmmp_export.export import export_bundle
 from fmmp_runtime.bench.machine import Machine, this_machine
+from fmmp_runtime.bundle import Bundle
 from fmmp_runtime.files import write_atomically
+from fmmp_runtime.reference import Reference
 
 WARMUP = 3  # calls
 BATCH = 8  # frames of the batched way
@@ -106,8 +108,8 @@ def measure(
         for way in WAYS:
             for side in ("eager", "bundle"):
                 tell(f"round {number} of {rounds}: {way.title}, {side}")
-                source = checkpoint if side == "eager" else bundles / str(way.shots)
-                call = [side, str(source), way.graph, str(way.shots), str(way.batch), str(calls)]
+                call = [side, str(checkpoint), str(bundles / str(way.shots)), way.graph]
+                call += [str(way.batch), str(calls)]
                 found = subprocess.run(
                     [sys.executable, "-m", "fmmp_export.against_eager", "--time", *call],
                     stdout=subprocess.PIPE,
@@ -121,9 +123,9 @@ def measure(
     ]
 
 
-def _time(side: str, source: str, graph: str, shots: int, batch: int, calls: int) -> float:
-    """Median time of a frame, ms; run in a process of its own."""
-    ask = _eager(source, shots, batch) if side == "eager" else _bundle(source, graph, batch)
+def _time(side: str, checkpoint: str, bundle: str, graph: str, batch: int, calls: int) -> float:
+    """Median time of a frame, ms, on the crops that the bundle carries; run in a process of its own."""
+    ask = _eager(checkpoint, bundle, batch) if side == "eager" else _bundle(bundle, graph, batch)
     taken = []
     for _ in range(WARMUP + calls):
         started = time.perf_counter()
@@ -132,28 +134,28 @@ def _time(side: str, source: str, graph: str, shots: int, batch: int, calls: int
     return float(np.median(taken[WARMUP:])) / batch
 
 
-def _eager(checkpoint: str, shots: int, batch: int) -> Callable[[], object]:
+def _eager(checkpoint: str, folder: str, batch: int) -> Callable[[], object]:
     import torch
 
-    from fmmp_export.graphs import example_inputs
     from fmmp_train.checkpoint import load_model
     from fmmp_train.images import normalize
 
+    reference = Reference.load(Bundle.open(folder))
     network = load_model(checkpoint)
-    inputs = example_inputs(network.config, shots, batch)
-    query, support = normalize(inputs.pop("query")), normalize(inputs.pop("support"))
+    inputs = {"query": reference.query[:1], **reference.inputs(0)}
+    query, support, *annotation = (
+        torch.from_numpy(np.repeat(array, batch, axis=0)) for array in inputs.values()
+    )
 
     @torch.inference_mode()
     def ask() -> object:
-        return network(query, support, *inputs.values())
+        return network(normalize(query), normalize(support), *annotation)
 
     return ask
 
 
 def _bundle(folder: str, graph: str, batch: int) -> Callable[[], object]:
     from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
-    from fmmp_runtime.bundle import Bundle
-    from fmmp_runtime.reference import Reference
 
     bundle = Bundle.open(folder)
     backend, reference = OnnxRuntimeBackend(bundle), Reference.load(bundle)
@@ -189,8 +191,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns 0 where every gate is reached, else 1."""
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] == ["--time"]:
-        side, source, graph, *numbers = arguments[1:]
-        print(_time(side, source, graph, *map(int, numbers)))
+        side, checkpoint, bundle, graph, *numbers = arguments[1:]
+        print(_time(side, checkpoint, bundle, graph, *map(int, numbers)))
         return 0
     parser = argparse.ArgumentParser(
         prog="python -m fmmp_export.against_eager",
