@@ -38,14 +38,17 @@ class StoppedError(ValueError):
     """A run was asked to stop; what it did is saved."""
 
 
-def reproduce(base: TrainConfig, data: Path, out: Path, seeds: Sequence[int]) -> list[Trial]:
-    """Train and evaluate every version of the paper's tables.
+def reproduce(
+    base: TrainConfig, data: Path, out: Path, seeds: Sequence[int], versions: Sequence[str] = tuple(VERSIONS)
+) -> list[Trial]:
+    """Train and evaluate versions of the paper's tables.
 
     Args:
         base: recipe that the versions are changes of.
         data: folder with annotations of the splits train, val and test.
         out: folder of the runs and their results.
         seeds: of weights, data order and augmentation; all versions get the same.
+        versions: of `paper.VERSIONS`.
 
     Raises:
         OSError, ValueError: data or folder can't be used.
@@ -53,7 +56,7 @@ def reproduce(base: TrainConfig, data: Path, out: Path, seeds: Sequence[int]) ->
     """
     trials = []
     for seed in seeds:
-        for version in VERSIONS:
+        for version in versions:
             recipe = override(change(base, version), [f"seed={seed}"])
             file = out / "trials" / f"{version}-{seed}.json"
             if not file.exists():
@@ -118,6 +121,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--preset", choices=("small", "released"), default="small", help="(default: %(default)s)"
     )
+    parser.add_argument(
+        "--versions",
+        choices=VERSIONS,
+        nargs="+",
+        default=list(VERSIONS),
+        metavar="NAME",
+        help="(default: all)",
+    )
     parser.add_argument("--seeds", type=int, default=3, help="how many (default: %(default)s)")
     parser.add_argument(
         "--set",
@@ -131,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         base = override(PRESETS[args.preset](), args.settings)
-        trials = reproduce(base, args.data, args.out, range(args.seeds))
+        trials = reproduce(base, args.data, args.out, range(args.seeds), args.versions)
         text = markdown(trials)
         write_atomically(args.out / "tables.md", text.encode())
     except (OSError, ValueError) as error:
