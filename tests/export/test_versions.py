@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from fmmp_export.export import export_bundle
 from fmmp_runtime import PoseEstimator, Support
 from fmmp_runtime.pose import PADDING_SEED, draw_mixup, pad_keypoints
 from fmmp_train.checkpoint import save_model
-from fmmp_train.model import ModelConfig, Network
+from fmmp_train.model import ModelConfig
 from fmmp_train.presets import change, released
+from tests.train.recipes import network_of
 
 TINY = ModelConfig(
     backbone="test_efficientnet",
@@ -31,12 +31,7 @@ TINY = ModelConfig(
 
 def export_version(name: str, folder: Path) -> Path:
     recipe = change(replace(released(), model=TINY), name)
-    torch.manual_seed(0)
-    network = Network(recipe.model)
-    for parameter in network.parameters():
-        if parameter.abs().max() == 0:
-            torch.nn.init.normal_(parameter, std=0.2)
-    save_model(network.eval(), folder / "version.safetensors")
+    save_model(network_of(recipe.model), folder / "version.safetensors")
     return export_bundle(folder / "version.safetensors", folder / name).path  # compares with torch
 
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recipe so small that a step takes milliseconds."""
+"""A recipe so small that a step takes milliseconds, and networks whose random weights do something."""
 
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from fmmp_train.data.dataset import ExampleOptions
-from fmmp_train.model import ModelConfig
+from fmmp_train.model import ModelConfig, Network
 from fmmp_train.presets import LossConfig, MixtureConfig, OptimizerConfig, TrainConfig
 from fmmp_train.schedule import ScheduleConfig
 
@@ -34,3 +36,13 @@ def tiny(**changes: Any) -> TrainConfig:  # noqa: ANN401  # fields of TrainConfi
         save_every=2,
     )
     return replace(config, **changes)
+
+
+def network_of(config: ModelConfig) -> Network:
+    """A network whose heads move the points, so that a difference anywhere shows in them."""
+    torch.manual_seed(0)
+    network = Network(config)
+    for parameter in network.parameters():
+        if parameter.abs().max() == 0:
+            torch.nn.init.normal_(parameter, std=0.2)
+    return network.eval()

@@ -12,6 +12,7 @@ from fmmp_runtime.pose import reference_index
 from fmmp_train.model import ModelConfig, Network
 from fmmp_train.model.match import Match, Template
 from fmmp_train.model.orientation import turn_images, turn_keypoints
+from tests.train.recipes import network_of
 
 SIZE, COUNT = 64, 9
 TINY = ModelConfig(
@@ -33,16 +34,6 @@ SAME = 1e-5
 
 def assert_same(found: Tensor, expected: Tensor) -> None:
     np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=0, atol=SAME)
-
-
-def network_of(config: ModelConfig) -> Network:
-    """A network whose heads move the points, so that a difference anywhere shows in them."""
-    torch.manual_seed(0)
-    network = Network(config)
-    for parameter in network.parameters():
-        if parameter.abs().max() == 0:
-            torch.nn.init.normal_(parameter, std=0.2)
-    return network.eval()
 
 
 def draw(config: ModelConfig, *, pairs: int = 3, shots: int = 2, seed: int = 0) -> list[Tensor]:

@@ -21,7 +21,7 @@ from fmmp_train.model.structure import rewire
 from fmmp_train.paper import VERSIONS
 from fmmp_train.presets import PRESETS, VARIANTS, LossConfig, change, released
 from fmmp_train.train import MODEL_FILE, start
-from tests.train.recipes import tiny
+from tests.train.recipes import network_of, tiny
 
 COUNT, HEADS = 6, 4
 BASE = tiny(
@@ -99,15 +99,6 @@ def question(config: ModelConfig) -> list[Tensor]:
         torch.randn(1, 1, 3, size, size, generator=rng),
         *(torch.from_numpy(array)[None, None] for array in (keypoints, visible, index)),
     ]
-
-
-def network_of(config: ModelConfig) -> Network:
-    torch.manual_seed(0)
-    network = Network(config)
-    for parameter in network.parameters():
-        if parameter.abs().max() == 0:
-            torch.nn.init.normal_(parameter, std=0.2)
-    return network.eval()
 
 
 @pytest.mark.parametrize("name", ["table3-1", "table4-s3q3", "table4-alllink", "table4-nonelink"])
