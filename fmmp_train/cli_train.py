@@ -116,7 +116,11 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Several GPUs: torchrun --nproc-per-node N -m fmmp_train.cli_train ...",
     )
     recipe = parser.add_argument_group("recipe of a new run")
-    recipe.add_argument("--preset", help="released, demo, or a JSON file with a recipe")
+    recipe.add_argument(
+        "--preset",
+        help="released, demo, a version of the paper's tables such as table4-alllink, or a JSON file with a "
+        "recipe; a wrong name lists them all",
+    )
     recipe.add_argument(
         "--set",
         dest="settings",
