@@ -136,6 +136,8 @@ def test_wrong_answers_are_not_timed(tmp_path: Path, capsys: pytest.CaptureFixtu
     [
         (["--batch", "5"], "has graphs for 1, 2 frame(s) at once, not for 5: fmmp-export --batch 5"),
         (["--compare", "missing.json"], "missing.json"),
+        (["--json", "no/such/folder.json"], "no/such is no folder"),
+        (["--picture", "picture.txt"], "picture.txt must end with the name of a format"),
     ],
 )
 def test_what_the_user_can_mend(

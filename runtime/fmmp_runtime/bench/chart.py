@@ -15,13 +15,26 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#0
 TAIL = 99.5  # percentile at which the histograms end: one slow call in a thousand would squeeze the rest
 
 
+def check_chart(path: Path) -> None:
+    """See that a chart can be drawn there, before anything is measured for it.
+
+    Raises:
+        ModuleNotFoundError: there is no matplotlib.
+        ValueError: the name's ending is no format of a picture.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    known = sorted(FigureCanvasAgg.get_supported_filetypes())
+    if path.suffix.lstrip(".") not in known:
+        raise ValueError(f"{path} must end with the name of a format: {', '.join(known)}")
+
+
 def write_chart(path: Path, report: Report, found: Sequence[Change]) -> None:
     """Draw a report, beside a baseline where there are changes; the format is that of the name's ending.
 
     Raises:
         ModuleNotFoundError: there is no matplotlib.
         OSError: the file can't be written.
-        ValueError: a format that is not known.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -56,5 +69,5 @@ def write_chart(path: Path, report: Report, found: Sequence[Change]) -> None:
         axes.legend(fontsize=7, frameon=False)
     data = io.BytesIO()
     FigureCanvasAgg(figure)
-    figure.savefig(data, format=path.suffix.lstrip(".") or "png", dpi=100)
+    figure.savefig(data, format=path.suffix.lstrip("."), dpi=100)
     write_atomically(path, data.getvalue())

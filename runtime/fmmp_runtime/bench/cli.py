@@ -12,13 +12,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     # After parsing, so that --help is instant.
-    from fmmp_runtime.bench.chart import write_chart
+    from fmmp_runtime.bench.chart import check_chart, write_chart
     from fmmp_runtime.bench.machine import this_machine
     from fmmp_runtime.bench.report import Report, change_table, changes, table
     from fmmp_runtime.bench.run import run
 
     try:
         baseline = Report.load(args.compare) if args.compare else None
+        if args.picture:
+            check_chart(args.picture)
+        for file in filter(None, (args.json, args.picture)):
+            if not file.absolute().parent.is_dir():
+                raise FileNotFoundError(
+                    f"{file.parent} is no folder to write {file.name} into: make it first"
+                )
         machine = this_machine()
         results = []
         for bundle in args.bundle:
