@@ -58,6 +58,9 @@ def compare_tensors(
         graph: its ONNX file in a bundle.
         inputs: of the graph, by name, as torch takes them; floats are given to the graph in its own type.
         precision: "fp32", "fp16" or "int8", which has its tolerance.
+
+    Raises:
+        ValueError: they have none in common.
     """
     expected = torch_tensors(part, inputs)
     found, nodes = graph_tensors(graph, inputs)
@@ -69,6 +72,10 @@ def compare_tensors(
         and np.issubdtype(expected[name].dtype, np.floating)
         and expected[name].size
     ]
+    if not common:
+        raise ValueError(
+            f"no tensor of {graph} is called as torch {torch.__version__} would call it: export it again"
+        )
     scale = {name: max(float(np.abs(expected[name]).max()), 1.0) for name in common}
     tolerance = TOLERANCES[precision]
     compare = SimpleCompareFunc(
