@@ -3,7 +3,7 @@
 
 import json
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -313,6 +313,15 @@ def test_state_that_cannot_be_used(bundle: Path, folder: Path, capsys: pytest.Ca
     assert "/proc/fmmp/cat.state" in _fails(arguments, capsys)
 
 
+@pytest.fixture
+def listens_to_ctrl_c() -> Iterator[None]:
+    """A job that a shell put in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listens_to_ctrl_c")
 def test_stopped_video_keeps_what_it_has(
     bundle: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
