@@ -222,7 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             rows = [asdict(each) | {"ratio": each.ratio, "reached": each.verdict} for each in outcomes]
             content = {"machine": asdict(machine), "precision": args.precision, "ways": rows}
             write_atomically(args.json, (json.dumps(content, indent=1) + "\n").encode())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
         parser.exit(1, f"against_eager: {error}\n")
     print(table(outcomes, machine, args.precision))
     return int(any(outcome.verdict == "missed" for outcome in outcomes))

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from fmmp_runtime.arguments import positive
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
@@ -106,8 +108,8 @@ def _parser() -> argparse.ArgumentParser:
         const="int8",
         help="the backbone in 8 bits: faster and less exact; the rest in float32, or in half for a GPU",
     )
-    parser.add_argument("--shots", type=_positive, default=1, help="support images (default: %(default)s)")
-    parser.add_argument("--keypoints", type=_positive, help="K after padding (default: as trained)")
+    parser.add_argument("--shots", type=positive, default=1, help="support images (default: %(default)s)")
+    parser.add_argument("--keypoints", type=positive, help="K after padding (default: as trained)")
     parser.add_argument(
         "--target",
         choices=("cpu", "gpu"),
@@ -115,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--batch",
-        type=_positive,
+        type=positive,
         nargs="+",
         default=[],
         metavar="N",
@@ -155,10 +157,3 @@ def _arch(text: str) -> str:
     if not re.fullmatch(r"sm_?\d{2,3}", text):
         raise argparse.ArgumentTypeError(f"expected a GPU architecture such as sm86, got {text!r}")
     return text.replace("_", "")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
-    return number

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fmmp_runtime.arguments import positive
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -33,10 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     new = commands.add_parser("synthetic", help="invent categories and write pictures of them")
     new.add_argument("-o", "--out", type=Path, required=True, help="folder; gets annotations/ and images/")
-    new.add_argument("--categories", type=_positive, default=20, help="(default: %(default)s)")
-    new.add_argument(
-        "--instances", type=_positive, default=20, help="pictures of each (default: %(default)s)"
-    )
+    new.add_argument("--categories", type=positive, default=20, help="(default: %(default)s)")
+    new.add_argument("--instances", type=positive, default=20, help="pictures of each (default: %(default)s)")
     new.add_argument("--seed", type=_whole, default=0, help="(default: %(default)s)")
     new.add_argument("--split", default="train", help="name of the annotation file (default: %(default)s)")
     new.add_argument(
@@ -50,10 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     paint.add_argument("-o", "--out", type=Path, required=True, help="folder; gets annotations/ and images/")
     paint.add_argument(
         "--episodes",
-        type=_positive,
+        type=positive,
         help="a category, whose images alone are painted (default: all images)",
     )
-    paint.add_argument("--queries", type=_positive, default=15, help="of an episode (default: %(default)s)")
+    paint.add_argument("--queries", type=positive, default=15, help="of an episode (default: %(default)s)")
     paint.add_argument(
         "--shots", type=_positives, default=(1, 5), metavar="N,N", help="of the episodes (default: 1,5)"
     )
@@ -61,9 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("folder", type=Path, help="with annotations/*.json and images/")
     draw = commands.add_parser("episodes", help="print the evaluation episodes of an annotation file as JSON")
     draw.add_argument("file", type=Path)
-    draw.add_argument("--shots", type=_positive, default=1, help="(default: %(default)s)")
-    draw.add_argument("--queries", type=_positive, default=15, help="of an episode (default: %(default)s)")
-    draw.add_argument("--episodes", type=_positive, default=200, help="a category (default: %(default)s)")
+    draw.add_argument("--shots", type=positive, default=1, help="(default: %(default)s)")
+    draw.add_argument("--queries", type=positive, default=15, help="of an episode (default: %(default)s)")
+    draw.add_argument("--episodes", type=positive, default=200, help="a category (default: %(default)s)")
     draw.add_argument(
         "--seed", type=_whole, default=1, help="1 gives the published ones (default: %(default)s)"
     )
@@ -71,22 +71,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, got {value}")
-    return value
-
-
 def _three(text: str) -> tuple[int, ...]:
-    values = tuple(_positive(part) for part in text.split("/"))
+    values = tuple(positive(part) for part in text.split("/"))
     if len(values) != len(SPLITS):
         raise argparse.ArgumentTypeError(f"expected {len(SPLITS)} numbers such as 70/10/20, got {text}")
     return values
 
 
 def _positives(text: str) -> tuple[int, ...]:
-    return tuple(_positive(part) for part in text.split(","))
+    return tuple(positive(part) for part in text.split(","))
 
 
 def _whole(text: str) -> int:

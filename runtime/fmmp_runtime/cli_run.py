@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fmmp_runtime.arguments import positive
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code: 0 done, 1 something that the user can mend."""
@@ -77,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar=("X", "Y", "W", "H"),
         help="where the object is in every query, pixels (default: the whole image)",
     )
-    parser.add_argument("--frames", type=_positive, metavar="N", help="stop a video or camera after N frames")
+    parser.add_argument("--frames", type=positive, metavar="N", help="stop a video or camera after N frames")
     parser.add_argument("--backend", default="auto", choices=("auto", *NAMES), help="(default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON, one line a query")
     return parser
@@ -100,13 +102,6 @@ def _check_together(parser: argparse.ArgumentParser, args: argparse.Namespace) -
         parser.error(f"the following arguments are required: {', '.join(missing)}")
     if args.support and len(args.annotation) not in (1, len(args.support)):
         parser.error(f"give one --annotation for all supports or one each: {len(args.support)} supports")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fmmp_runtime.arguments import positive
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns 0, or 1: something that the user can mend, or slower than the baseline."""
@@ -54,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_chart(args.picture, report, found)
     except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
         parser.exit(1, f"fmmp-bench: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(1, "fmmp-bench: interrupted; nothing was written\n")
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
@@ -82,17 +86,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--batch",
-        type=_positive,
+        type=positive,
         nargs="+",
         default=[],
         metavar="N",
         help="frames a call (default: all graphs)",
     )
     parser.add_argument(
-        "--frames", type=_positive, default=200, help="to time in each way (default: %(default)s)"
+        "--frames", type=positive, default=200, help="to time in each way (default: %(default)s)"
     )
     parser.add_argument(
-        "--warmup", type=_positive, default=10, help="calls before that (default: %(default)s)"
+        "--warmup", type=positive, default=10, help="calls before that (default: %(default)s)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result with every call's time")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw it, as PNG, SVG or PDF")
@@ -102,12 +106,5 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
-    return number
-
-
 def _threads(text: str) -> int | None:
-    return None if text == "all" else _positive(text)
+    return None if text == "all" else positive(text)

@@ -41,7 +41,7 @@ def run(
         tell: called with a line when something starts.
 
     Raises:
-        OSError, ValueError: the bundle cannot be opened or run here.
+        OSError, ValueError: the bundle cannot be opened or run here, or a process died.
         ParityError: it runs, and gives something else than PyTorch gave.
     """
     model = Bundle.open(bundle).model
@@ -88,7 +88,7 @@ def _child(mode: str, task: Task) -> dict[str, Any]:
     command = [sys.executable, "-m", "fmmp_runtime.bench.work", mode, json.dumps(asdict(task))]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(
+        raise ChildProcessError(
             f"the process that should {mode} ended with {done.returncode}: {' '.join(command)}"
         )
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
