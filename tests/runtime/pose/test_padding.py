@@ -42,7 +42,7 @@ def test_images_of_a_category_share_one_draw() -> None:
     found = pad_alike(images, links, 10, "mixup", alpha=3.0, rng=np.random.default_rng(5))
     for (points, shown), each in zip(images, found, strict=True):
         expected = pad_keypoints(points, shown, links, 10, "mixup", lam, choice)
-        assert all((a == b).all() for a, b in zip(each, expected, strict=True))
+        assert all(np.array_equal(a, b) for a, b in zip(each, expected, strict=True))
 
 
 @pytest.mark.parametrize("method", ["uniform", "mixup", "zero"])
