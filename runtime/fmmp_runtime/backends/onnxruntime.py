@@ -24,7 +24,8 @@ JOINED_STATES = 4  # groups of states that stay joined for the batch graphs
 class OnnxRuntimeBackend:
     """One session a graph, loaded when it is first asked for.
 
-    Only the threads of the query graphs wait in a spin for the next frame: two pools that do double its time.
+    Threads wait in a spin for the next node and the next frame, but for those of the support graph, which is asked
+    beside the query graph and seldom: two pools that spin double its time.
     A pool of the whole process would forbid the host program sessions of its own, so there is none.
     """
 
@@ -88,7 +89,7 @@ class OnnxRuntimeBackend:
             if graph not in self._sessions:
                 path = self._bundle.graph(graph)
                 try:
-                    options = self._options(spin=graph.startswith("query"))
+                    options = self._options(spin=graph != "support")
                     self._sessions[graph] = ort.InferenceSession(
                         path, options, ["CPUExecutionProvider"], disabled_optimizers=WRONG_OPTIMIZERS
                     )
