@@ -24,7 +24,7 @@ ROUNDS = 4  # look-ups; the expectation is revised between them
 MIN_VARIANCE = 1e-3  # (fraction of the crop)^2: a belief narrower than a cell is not surer
 LEVEL_WEIGHTS = (1.0, 1.2, 0.5)  # of strides 8, 16, 32 in a descriptor; the coarsest knows what, not where
 LEARNED_LENGTH = 0.5  # of the learned part of a descriptor, whose plain part has length 1
-TINY = 1e-6  # keeps a support without any present point from dividing 0 by 0
+TINY = 1e-6  # keeps from dividing 0 by 0: a support without any present point, a vector without length
 CUE_TIGHTNESS = (
     100.0,
     400.0,
@@ -70,9 +70,9 @@ class Descriptor(nn.Module):
             level = (
                 feature if feature.shape[-2:] == size else F.interpolate(feature, size=size, mode="bilinear")
             )
-            levels.append(F.normalize(level, dim=1) * (weight / math.hypot(*LEVEL_WEIGHTS)))
-        plain = torch.cat(levels, dim=1).permute(0, 2, 3, 1)
-        learned = F.normalize(self.learn(plain * self.spread), dim=-1)
+            levels.append(unit(level.permute(0, 2, 3, 1), -1) * (weight / math.hypot(*LEVEL_WEIGHTS)))
+        plain = torch.cat(levels, dim=-1)
+        learned = unit(self.learn(plain * self.spread), -1)
         return torch.cat((plain, LEARNED_LENGTH * learned), dim=-1)
 
 
@@ -113,21 +113,31 @@ class Match(nn.Module):
         return Found(points, variance, maps, torch.stack(logits))
 
     def fit(self, template: Template, descriptors: Tensor) -> Tensor:
-        """How well templates fit `descriptors` (B, H, W, C) of a query, (B,): mean log evidence of a look-up.
+        """How well templates (B*V, K, ...), V for each query, fit `descriptors` (B, H, W, C) of the queries.
 
-        The evidence is of the first round alone; templates with the same present points can be compared.
+        Returns the mean log evidence (B*V,) of the first look-up; templates with the same present points can be
+        compared.
         """
-        height, width = descriptors.shape[1:3]
+        batch, height, width, _ = descriptors.shape
         grid = cell_centres(height, width, descriptors)
-        similarity = template.descriptor @ descriptors.flatten(1, 2).mT
-        logits = self._look_up(0, similarity, template.keypoints, grid)
-        evidence = (logits.logsumexp(-1) * template.present).sum(-1)
+        count = template.descriptor.shape[1]
+        sought = template.descriptor.reshape(batch, -1, template.descriptor.shape[-1])  # (B, V*K, C)
+        similarity = sought @ descriptors.flatten(1, 2).mT
+        logits = self._look_up(0, similarity.view(-1, count, len(grid)), template.keypoints, grid)
+        peak = logits.amax(-1)  # ONNX Runtime's ReduceLogSumExp takes twice as long as its parts
+        log_evidence = peak + (logits - peak[..., None]).exp().sum(-1).log()
+        evidence = (log_evidence * template.present).sum(-1)
         return evidence / template.present.sum(-1).clamp(min=1)
 
     def _look_up(self, turn: int, similarity: Tensor, expected: Tensor, grid: Tensor) -> Tensor:
         return self.sharpness[turn].exp() * similarity + self.tightness[turn].exp() * closeness(
             expected, grid
         )
+
+
+def unit(x: Tensor, dim: int) -> Tensor:
+    """`x` over its length along `dim`; 0 stays 0. ONNX Runtime sums fast, unlike its ReduceL2."""
+    return x * (x.square().sum(dim, keepdim=True) + TINY**2).rsqrt()
 
 
 def closeness(points: Tensor, grid: Tensor) -> Tensor:
@@ -165,7 +175,7 @@ def make_template(
     ).view(batch, shots, count, -1)
     weight = visible[..., None].to(sampled.dtype)
     shown = weight.sum(1)  # (B, K, 1)
-    descriptor = F.normalize((F.normalize(sampled, dim=-1) * weight).sum(1), dim=-1)
+    descriptor = unit((unit(sampled, -1) * weight).sum(1), -1)
     place = torch.where(shown > 0, (keypoints * weight).sum(1) / shown.clamp(min=1), keypoints.mean(1))
     index = reference_index[:, -1]  # (B, K, M)
     affinity = (index[..., None] == torch.arange(count, device=index.device)).any(2).to(sampled.dtype)

@@ -179,8 +179,7 @@ class Network(nn.Module):
         assert query.descriptors is not None
         assert state.template is not None
         views = self.config.orientations
-        descriptors = query.descriptors.repeat_interleave(views, dim=0)
-        fit = self.match.fit(state.template, descriptors).view(-1, views)
+        fit = self.match.fit(state.template, query.descriptors).view(-1, views)
         best = (fit - self.turn_cost).argmax(-1)  # (B,)
         chosen: SupportState = take(state, best + views * torch.arange(len(best), device=best.device))
         return chosen
