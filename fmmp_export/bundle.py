@@ -26,12 +26,14 @@ from fmmp_runtime.bundle import (
     SourceSpec,
     TensorSpec,
 )
+from fmmp_runtime.engines import FOLDER
 from fmmp_runtime.files import sha256
 from fmmp_runtime.pose import CROP_PADDING
 from fmmp_train.images import MEAN, STD
 from fmmp_train.model import Network
 from fmmp_train.model.confidence import HIT
 
+_OWN = (MODEL_FILE, REFERENCE_FILE, WEIGHTS, FOLDER)  # and the graphs: what a bundle consists of
 MADE_WITH = ("fmmp", "torch", "onnx", "onnxscript", "onnxruntime", "timm")
 
 
@@ -87,6 +89,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         OSError: `path` is a file, or the place cannot be written to.
         ValueError: `path` is a folder that is no bundle.
     """
+    path = path.resolve()  # a link's folder is replaced, not the link
     check_free(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,12 +109,18 @@ def check_free(path: Path) -> None:
 
     Raises:
         FileExistsError: a file is there.
-        ValueError: a folder with other things is there.
+        ValueError: a folder with other things is there, be it beside those of a bundle.
     """
     if path.exists() and not path.is_dir():
         raise FileExistsError(f"{path} is a file; a bundle is a folder: choose another --out")
-    if path.is_dir() and any(path.iterdir()) and not (path / MODEL_FILE).is_file():
+    found = sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+    if found and MODEL_FILE not in found:
         raise ValueError(f"{path} holds other files and no bundle: choose another --out, or empty it")
+    if foreign := [name for name in found if name not in _OWN and not name.endswith(".onnx")]:
+        raise ValueError(
+            f"{path} is a bundle with {', '.join(foreign[:3])} in it, which a new one would delete: "
+            "move it away, or choose another --out"
+        )
 
 
 def _move(temporary: Path, path: Path) -> None:

@@ -21,10 +21,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--arch is for engines: say --backend tensorrt or tensorrt-rtx too")
     if args.bundle and args.backend == "onnx":
         parser.error("--bundle adds engines: say --backend tensorrt or tensorrt-rtx too")
-    if args.target == "cpu" and (args.backend != "onnx" or args.msda != "fmmp"):
+    if args.target == "cpu" and (args.backend != "onnx" or args.msda not in (None, "fmmp")):
         parser.error("--target cpu is for our operator in ONNX Runtime: leave out --backend and --msda")
     if args.bundle and (
-        args.precision != "fp32" or args.keypoints or args.out or args.data or args.target or args.batch
+        args.precision != "fp32"
+        or any((args.keypoints, args.out, args.data, args.target, args.batch, args.shots, args.msda))
     ):
         parser.error("--bundle adds engines to what was exported: beside it, only --backend and --arch count")
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
@@ -59,18 +60,19 @@ def _export(args: argparse.Namespace) -> Path:
     from fmmp_export.export import export_bundle  # imports torch: after parsing, so that --help is instant
 
     precision: Literal["fp32", "fp16", "int8"] = args.precision
-    on_cpu = precision != "fp16" and args.backend == "onnx" and args.msda == "fmmp"
+    msda: Literal["fmmp", "nvidia", "standard"] = args.msda or "fmmp"
+    on_cpu = precision != "fp16" and args.backend == "onnx" and msda == "fmmp"
     target: Literal["cpu", "gpu"] = args.target or ("cpu" if on_cpu else "gpu")
     out = args.out or Path(f"{args.ckpt.stem}-{precision}")
     made = export_bundle(
         args.ckpt,
         out,
         precision=precision,
-        shots=args.shots,
+        shots=args.shots or 1,
         keypoints=args.keypoints,
         target=target,
         batches=sorted({*args.batch} - {1}),
-        msda=args.msda,
+        msda=msda,
         data=args.data,
     )
     for backend, parity in made.model.parity.items():
@@ -108,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         const="int8",
         help="the backbone in 8 bits: faster and less exact; the rest in float32, or in half for a GPU",
     )
-    parser.add_argument("--shots", type=positive, default=1, help="support images (default: %(default)s)")
+    parser.add_argument("--shots", type=positive, help="support images (default: 1)")
     parser.add_argument("--keypoints", type=positive, help="K after padding (default: as trained)")
     parser.add_argument(
         "--target",
@@ -144,7 +146,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--msda",
         choices=("fmmp", "nvidia", "standard"),
-        default="fmmp",
         help="deformable attention as our operator (default), as NVIDIA's plugin, or in standard operators",
     )
     parser.add_argument(

@@ -115,8 +115,8 @@ class Match(nn.Module):
     def fit(self, template: Template, descriptors: Tensor) -> Tensor:
         """How well templates (B*V, K, ...), V for each query, fit `descriptors` (B, H, W, C) of the queries.
 
-        Returns the mean log evidence (B*V,) of the first look-up; templates with the same present points can be
-        compared.
+        Returns the mean log evidence (B*V,) of the first look-up; templates with the same present points can
+        be compared.
         """
         batch, height, width, _ = descriptors.shape
         grid = cell_centres(height, width, descriptors)

@@ -132,6 +132,8 @@ def _ends_as_jpeg(data: bytes) -> bool:
     """
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:
+        while data[position + 1] == 0xFF and position + 4 < len(data):  # before a marker, any number of them
+            position += 1
         if data[position + 1] == 0xDA:  # the scan: in it, 0xFF is never followed by 0xD9
             return data.find(b"\xff\xd9", position) >= 0
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")

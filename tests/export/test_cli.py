@@ -80,7 +80,21 @@ def test_places_that_cannot_hold_a_bundle(
     start = ["--ckpt", str(checkpoint), "--out"]
     assert "is a file" in refused([*start, str(file)], capsys)
     assert "other files and no bundle" in refused([*start, str(folder)], capsys)
+    (folder / "model.json").touch()
+    assert "is a bundle with notes.txt in it" in refused([*start, str(folder)], capsys)
     assert file.read_text() == (folder / "notes.txt").read_text() == "mine"
+
+
+def test_a_link_to_a_bundle_stays_one(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        with bundle.new_folder(tmp_path / "link") as folder:
+            (folder / "model.json").write_text(name)
+        if name == "first":
+            (tmp_path / "link").rename(tmp_path / "real")
+            (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "model.json").read_text() == "second"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
 
 
 @pytest.mark.usefixtures("quick")
@@ -175,6 +189,8 @@ def test_what_a_bundle_is_ordered_for(
         ["--ckpt", "x", "--target", "cpu", "--msda", "nvidia"],
         ["--ckpt", "x", "--target", "cpu", "--backend", "tensorrt"],
         ["--bundle", "x", "--backend", "tensorrt", "--batch", "8"],
+        ["--bundle", "x", "--backend", "tensorrt", "--shots", "5"],
+        ["--bundle", "x", "--backend", "tensorrt", "--msda", "nvidia"],
     ],
 )
 def test_wrong_arguments_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,13 +15,17 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from fmmp_export import parity
 from fmmp_export.cli_parity import main
 from fmmp_export.export import Export
 from fmmp_export.graphs import SUPPORT_INPUTS, example_inputs, support_part
 from fmmp_export.parity import compare_bundle
 from fmmp_export.repack import repack
 from fmmp_export.tensors import compare_tensors, torch_tensors
+from fmmp_runtime import backends
+from fmmp_runtime.backends import Backend
 from fmmp_runtime.bundle import Bundle, BundleError
+from fmmp_runtime.engines import EngineError, EngineSpec
 from fmmp_runtime.files import sha256
 from fmmp_train.checkpoint import save_model
 from fmmp_train.images import MEAN, STD
@@ -135,6 +139,43 @@ def test_a_backend_that_is_not_here(
         main(call)
     assert stop.value.code == 1
     assert "fmmp-parity:" in capsys.readouterr().err
+
+
+def test_an_engine_that_fails_is_no_absent_one(
+    checkpoint: Path, cpu_export: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "with-engine"
+    shutil.copytree(cpu_export.path, folder)
+    model = Bundle.open(folder).model
+    engine = EngineSpec(
+        graph="query",
+        backend="tensorrt",
+        version="10",
+        arch="sm86",
+        plugin="0",
+        sha256="0",
+        built_from={},
+        plugin_inside=False,
+    )
+    replace(model, engines=[engine]).write(folder)
+
+    def create(name: str, bundle: Bundle, threads: int) -> Backend:
+        if name == "tensorrt":
+            raise EngineError("the GPU has fallen off the bus")
+        return backends.create(name, bundle, threads)
+
+    monkeypatch.setattr(parity, "create", create)
+    found = compare_bundle(checkpoint, folder)
+    assert found.passed
+    assert list(found.absent) == ["tensorrt"]  # no GPU here, which is no fault
+    monkeypatch.setattr(parity, "obstacles", lambda name, bundle: [])
+    with pytest.raises(EngineError, match="fallen off"):
+        compare_bundle(checkpoint, folder)
+
+
+def test_nothing_compared_is_no_pass() -> None:
+    empty = parity.BundleParity(bundle="b", precision="fp32", backends=[], absent={}, tensors=[])
+    assert not empty.passed
 
 
 def test_wrong_arguments_end_with_2() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -264,5 +265,7 @@ def test_a_loss_of_points_is_refused_and_a_gain_is_not() -> None:
         examples=[],
     )
     verify.check(parity, "int8")
+    with pytest.raises(verify.ParityError, match=r"difference between cached and whole is 0\.01"):
+        verify.check(replace(parity, state_max=0.01), "int8")
     with pytest.raises(verify.ParityError, match=r"loss of PCK@0\.05 .* is 3.* without --int8"):
-        verify.check(parity.__class__(**{**parity.__dict__, "pck_bundle": 47}), "int8")
+        verify.check(replace(parity, pck_bundle=47), "int8")

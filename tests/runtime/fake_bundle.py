@@ -174,14 +174,16 @@ def add_reference(bundle: Path, *, off_by: float = 0) -> Path:
     keypoints = rng.uniform(0, 1, (2, model.shots, KEYPOINTS, 2)).astype(np.float32)
     last_layer = keypoints.mean(1)
     index = np.broadcast_to(np.arange(KEYPOINTS)[:, None], (2, model.shots, KEYPOINTS, HEADS))
+    query = rng.integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8)
+    brightness = query.mean((1, 2, 3), dtype=np.float64) / 255
     Reference(
-        query=rng.integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8),
+        query=query,
         support=rng.integers(0, 256, (2, model.shots, SIZE, SIZE, 3), dtype=np.uint8),
         keypoints=keypoints,
         visible=np.ones(keypoints.shape[:-1], np.bool_),
         reference_index=index.astype(np.int64),
         points=np.stack([np.zeros_like(last_layer), last_layer + np.float32(off_by)]),
-        score=np.zeros((2, KEYPOINTS), np.float32),
+        score=np.repeat(brightness[:, None], KEYPOINTS, axis=1).astype(np.float32),
     ).save(bundle)
     files = model.files | {REFERENCE_FILE: sha256(bundle / REFERENCE_FILE)}
     replace(model, files=files).write(bundle)

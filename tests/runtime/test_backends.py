@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ONNX Runtime backend on a fake network."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from fmmp_runtime import backends
-from fmmp_runtime.backends import BackendError
+from fmmp_runtime.backends import BackendError, onnxruntime
+from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from fmmp_runtime.bundle import Bundle
 from tests.runtime.fake_bundle import HEADS, KEYPOINTS, SIZE, copy_bundle
 
@@ -62,6 +65,28 @@ def test_broken_operator_library_is_an_error(bundle: Path, no_library: Path) -> 
 def test_unknown_backend(bundle: Path) -> None:
     with pytest.raises(BackendError, match="one of auto, onnxruntime, tensorrt, tensorrt-rtx, got 'abacus'"):
         backends.create("abacus", Bundle.open(bundle))
+
+
+def test_a_frame_does_not_wait_while_another_graph_is_loaded(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Bundle.open(bundle)
+    backend = OnnxRuntimeBackend(opened)
+    backend.load("query")
+    loading, done = threading.Event(), threading.Event()
+
+    def slowly(*_: object, **__: object) -> None:
+        loading.set()
+        assert done.wait(60)
+
+    monkeypatch.setattr(onnxruntime.ort, "InferenceSession", slowly)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(backend.load, "support")
+        try:
+            assert loading.wait(10)
+            pool.submit(backend.load, "query").result(10)
+        finally:
+            done.set()
 
 
 def test_broken_graph_is_named(bundle: Path, tmp_path: Path) -> None:

@@ -137,6 +137,16 @@ def test_preview_in_the_header_does_not_hide_a_cut(tmp_path: Path) -> None:
         read_image(file)
 
 
+def test_a_marker_may_have_fill_bytes_before_it(tmp_path: Path) -> None:
+    whole = cv2.imencode(".jpg", np.tile(PICTURE, (5, 5, 1)))[1].tobytes()
+    file = tmp_path / "a.jpg"
+    file.write_bytes(whole[:2] + b"\xff\xff" + whole[2:])
+    assert read_image(file).shape == (65, 105, 3)
+    file.write_bytes(b"\xff\xd8" + b"\xff" * 9)
+    with pytest.raises(ImageError, match="is cut off"):
+        read_image(file)
+
+
 def test_floating_point_image_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="float32 pixels, expected 8 or 16 bits"):
         read_image(_save(tmp_path / "a.tif", np.ones((4, 4, 3), np.float32)))

@@ -37,21 +37,35 @@ def test_a_shift_is_found_in_its_layer_and_in_pixels(bundle: Path, graph: str) -
 
 
 @pytest.mark.parametrize(
-    ("precision", "difference", "is_wrong"),
+    ("precision", "p99_px", "layer_max", "score_max", "is_wrong"),
     [
-        ("fp32", Difference(max_px=0, p99_px=0, per_layer_max=[9e-5]), False),
-        ("fp32", Difference(max_px=0, p99_px=0, per_layer_max=[float("nan")]), True),
-        ("fp16", Difference(max_px=9, p99_px=0.4, per_layer_max=[1]), False),
-        ("fp16", Difference(max_px=9, p99_px=0.6, per_layer_max=[0]), True),
-        ("int8", Difference(max_px=9, p99_px=7, per_layer_max=[1]), False),
-        ("int8", Difference(max_px=9, p99_px=9, per_layer_max=[1]), True),
+        ("fp32", 0, 9e-5, 0.09, False),
+        ("fp32", 0, float("nan"), 0, True),
+        ("fp32", 0, 0, 0.11, True),
+        ("fp16", 0.4, 1, 0.29, False),
+        ("fp16", 0.6, 0, 0, True),
+        ("fp16", 0, 0, float("nan"), True),
+        ("int8", 7, 1, 0.29, False),
+        ("int8", 9, 1, 0, True),
+        ("int8", 7, 1, 0.31, True),
     ],
 )
 def test_each_precision_has_its_limit(
-    bundle: Path, precision: str, difference: Difference, is_wrong: bool
+    bundle: Path, precision: str, p99_px: float, layer_max: float, score_max: float, is_wrong: bool
 ) -> None:
-    model = replace(Bundle.open(bundle).model, precision=precision, parity={"any": {"max_px": 4.0}})
+    exported = {"max_px": 40.0, "p99_px": 4.0, "score_max": 0.15}
+    model = replace(Bundle.open(bundle).model, precision=precision, parity={"any": exported})
+    difference = Difference(max_px=99, p99_px=p99_px, per_layer_max=[layer_max], score_max=score_max)
     assert (fault(difference, model) is not None) == is_wrong
+
+
+def test_a_wrong_score_is_found(bundle: Path) -> None:
+    opened = Bundle.open(add_reference(bundle))
+    reference = Reference.load(opened)
+    other = replace(reference, score=reference.score + np.float32(0.2))
+    found = compare(OnnxRuntimeBackend(opened, threads=1), opened.model, other)
+    assert found.score_max == pytest.approx(0.2, abs=1e-3)
+    assert "score is 0.2" in (fault(found, opened.model) or "")
 
 
 def test_a_bundle_without_one_says_what_to_do(bundle: Path) -> None:

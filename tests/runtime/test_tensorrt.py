@@ -55,6 +55,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     install(site, "tensorrt_rtx", "__version__ = '1.7.1.116'\n")
     (site / "pycuda").mkdir()
     (site / "pycuda" / "__init__.py").touch()
+    (site / "pycuda" / "driver.py").touch()
     monkeypatch.syspath_prepend(site)
     monkeypatch.setenv("FMMP_LIBRARY_DIR", str(libraries))
     monkeypatch.setattr("sys.platform", "linux")
@@ -428,6 +429,10 @@ def test_auto_without_engines_does_not_look_for_a_gpu(
         ("gpu", "no NVIDIA driver is installed"),
         ("package", "the Python package tensorrt(_rtx)? is not installed: pip install 'fmmp"),
         ("pycuda", "the Python package pycuda is not installed: pip install 'fmmp"),
+        (
+            "its library",
+            "package tensorrt(_rtx)? is installed but does not load: libnvinfer.so.10 is not here",
+        ),
         ("library", r"libfmmp_tensorrt\.so is not in"),
         ("arch", "they were built for sm86, and here is sm120 with TensorRT"),
     ],
@@ -444,6 +449,9 @@ def test_what_a_machine_lacks(
         monkeypatch.setattr(gpu, "architecture", lambda: "sm120")
     elif lacks == "package":
         (machine / f"{MODULES[kind]}.py").unlink()
+    elif lacks == "its library":
+        (machine / f"{MODULES[kind]}.py").write_text("raise ImportError('libnvinfer.so.10 is not here')\n")
+        monkeypatch.delitem(sys.modules, MODULES[kind], raising=False)
     elif lacks == "pycuda":
         (machine / "pycuda" / "__init__.py").unlink()
     else:

@@ -82,18 +82,25 @@ def _best(bundle: Bundle) -> tuple[str, str]:
     """The backend for this machine, and why the bundle's engines are passed over, if it has some."""
     reasons = []
     for name in TITLES:
-        engines = [e for e in bundle.model.engines if (e.backend, e.graph) == (name, "query")]
-        if not engines:
+        if (name, "query") not in {(engine.backend, engine.graph) for engine in bundle.model.engines}:
             continue
-        from fmmp_runtime.backends.tensorrt import engine_key, lacking
-
-        if missing := lacking(name):
-            reasons += missing
-            continue
-        key = engine_key(name, "query")
-        found = [differences(engine, key, bundle.built_from("query")) for engine in engines]
-        if not all(found):
+        found = obstacles(name, bundle)
+        if not found:
             return name, ""
-        built = " or ".join(", ".join(faults) for faults in found)
-        reasons.append(f"they were built {built}, and here is {key.arch} with {TITLES[name]} {key.version}")
+        reasons += found
     return "onnxruntime", f"; the bundle's engines are not used: {'; '.join(reasons)}" if reasons else ""
+
+
+def obstacles(name: str, bundle: Bundle) -> list[str]:
+    """Why this machine can't run the bundle's engines of backend `name`, all of it; empty: it can."""
+    from fmmp_runtime.backends.tensorrt import engine_key, lacking
+
+    if missing := lacking(name):
+        return missing
+    key = engine_key(name, "query")
+    engines = [e for e in bundle.model.engines if (e.backend, e.graph) == (name, "query")]
+    found = [differences(engine, key, bundle.built_from("query")) for engine in engines]
+    if not all(found):
+        return []
+    built = " or ".join(", ".join(faults) for faults in found)
+    return [f"they were built {built}, and here is {key.arch} with {TITLES[name]} {key.version}"]

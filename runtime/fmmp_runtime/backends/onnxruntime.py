@@ -24,8 +24,8 @@ JOINED_STATES = 4  # groups of states that stay joined for the batch graphs
 class OnnxRuntimeBackend:
     """One session a graph, loaded when it is first asked for.
 
-    Threads wait in a spin for the next node and the next frame, but for those of the support graph, which is asked
-    beside the query graph and seldom: two pools that spin double its time.
+    Threads wait in a spin for the next node and the next frame, but for those of the support graph, which is
+    asked beside the query graph and seldom: two pools that spin double its time.
     A pool of the whole process would forbid the host program sessions of its own, so there is none.
     """
 
@@ -85,6 +85,8 @@ class OnnxRuntimeBackend:
         return answer["points"], answer["score"]
 
     def _session(self, graph: str) -> ort.InferenceSession:
+        if graph in self._sessions:  # first, so that no frame waits while another graph is loaded
+            return self._sessions[graph]
         with self._loading:
             if graph not in self._sessions:
                 path = self._bundle.graph(graph)

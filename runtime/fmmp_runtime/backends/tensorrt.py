@@ -37,6 +37,12 @@ def lacking(backend: str) -> list[str]:
             ask()
         except OSError as error:
             missing.append(str(error))
+    if not missing:
+        for module in (MODULES[backend], "pycuda.driver"):
+            try:
+                importlib.import_module(module)
+            except (ImportError, OSError, RuntimeError) as error:  # of it, or of a library that it loads
+                missing.append(f"the Python package {module} is installed but does not load: {error}")
     return missing
 
 
