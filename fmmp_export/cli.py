@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 from fmmp_runtime.arguments import positive
+from fmmp_runtime.command import command
 
 
+@command("fmmp-export", extra="export")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     parser = _parser()
@@ -37,10 +39,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             _export_engines(args)
     except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
         parser.exit(1, f"fmmp-export: {error}\n")
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("fmmp"):
-            raise
-        parser.exit(1, f"fmmp-export: no package {error.name} here: pip install 'fmmp[export]'\n")
     return 0
 
 

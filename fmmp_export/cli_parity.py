@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fmmp_runtime.command import command
+
 if TYPE_CHECKING:
     from fmmp_export.parity import BundleParity, GraphTensors
 
@@ -18,6 +20,7 @@ WORST = 5  # keypoints that are named
 FILE_WIDTH = 118  # characters a line, where no terminal says
 
 
+@command("fmmp-parity", extra="export")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns 0 where all give what the checkpoint gives, else 1."""
     parser = _parser()
@@ -38,10 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_atomically(args.json, (json.dumps(rows, indent=1) + "\n").encode())
     except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
         parser.exit(1, f"fmmp-parity: {error}\n")
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("fmmp"):
-            raise
-        parser.exit(1, f"fmmp-parity: no package {error.name} here: pip install 'fmmp[export]'\n")
     return int(not all(each.passed for each in found))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmmp_runtime.arguments import positive
+from fmmp_runtime.command import command
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -20,6 +21,7 @@ SPLITS = ("train", "val", "test")
 _LINES_SHOWN = 8
 
 
+@command("fmmp-data", extra="train")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = _parser()

@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fmmp_runtime.command import command
+
 if TYPE_CHECKING:
     from fmmp_train.bootstrap import Mean, Summary
     from fmmp_train.compare import Protocol
     from fmmp_train.crew import Crew
 
 
+@command("fmmp-eval", extra="train")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = _parser()

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fmmp_runtime.command import command
+
 if TYPE_CHECKING:
     from fmmp_train.inputs import Locations
     from fmmp_train.presets import TrainConfig
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 _MUCH_WAITING = 0.05  # share of the time
 
 
+@command("fmmp-train", extra="train")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 0 only for a finished run."""
     parser = _parser()

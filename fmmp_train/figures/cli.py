@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fmmp_runtime.command import command
+
 if TYPE_CHECKING:
     from fmmp_runtime.image import Image
     from fmmp_train.evaluate import Predict
     from fmmp_train.pairs import Pair
 
 
+@command("fmmp-figures", extra="train")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = _parser()

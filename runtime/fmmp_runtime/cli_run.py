@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fmmp_runtime.arguments import positive
+from fmmp_runtime.command import command
 
 
+@command("fmmp-run")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code: 0 done, 1 something that the user can mend."""
     parser = _parser()

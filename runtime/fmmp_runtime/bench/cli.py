@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fmmp_runtime.arguments import positive
+from fmmp_runtime.command import command
 
 
+@command("fmmp-bench")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns 0, or 1: something that the user can mend, or slower than the baseline."""
     parser = _parser()
@@ -56,8 +58,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_chart(args.picture, report, found)
     except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
         parser.exit(1, f"fmmp-bench: {error}\n")
-    except KeyboardInterrupt:
-        parser.exit(1, "fmmp-bench: interrupted; nothing was written\n")
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise

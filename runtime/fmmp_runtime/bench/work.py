@@ -11,6 +11,7 @@ STARTED = time.perf_counter()  # before anything heavy is imported
 
 import json  # noqa: E402
 import resource  # noqa: E402
+import signal  # noqa: E402
 import sys  # noqa: E402
 from dataclasses import asdict, dataclass  # noqa: E402
 from typing import Any  # noqa: E402
@@ -108,6 +109,7 @@ def measure(task: Task) -> Timing:
 
 def main() -> int:
     """Do one task; what the user can mend is told in the answer."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends fmmp-bench too, which says so
     mode, text = sys.argv[1:]
     task = Task(**json.loads(text))
     try:
