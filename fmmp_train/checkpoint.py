@@ -91,19 +91,49 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:
         raise FileNotFoundError(f"no checkpoint at {path}: {why}")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    _check_kind(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f"{path} holds more than tensors and plain data; it was not loaded, because that could run code. "
-            f"Re-save its state_dict alone. ({str(error).splitlines()[0]})"
+            f"{path} is damaged, or holds more than tensors and plain data; it was not loaded, because that "
+            f"could run code. Download it again, or re-save its state_dict alone. ({reason_of(error)})"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{path} is truncated or no PyTorch checkpoint: {error}") from error
+    except Exception as error:  # of nearly any type, where bytes are wrong
+        raise ValueError(f"{path} is truncated or damaged: {reason_of(error)}") from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ValueError(f"{path} holds no state_dict: expected a dict of tensors, or one under 'state_dict'")
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    ):
+        raise ValueError(
+            f"{path} holds no state_dict: expected a dict of tensors by name, or one under 'state_dict'"
+        )
     return state, None
+
+
+def reason_of(error: Exception) -> str:
+    """What kind of error, and the first sentence of what it says, if it says anything."""
+    reason = str(error).rpartition("WeightsUnpickler error: ")[2]  # torch advises before that to run the code
+    return f"{type(error).__name__}: {reason}".splitlines()[0].partition(". ")[0]
+
+
+def _check_kind(path: Path) -> None:
+    """See that a file begins as those of `torch.save` do; otherwise say what it is."""
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start.startswith((b"PK", b"\x80")):  # a zip archive; a pickle, as before PyTorch 1.6
+        return
+    if not start:
+        kind = "an empty file, so truncated: download it again"
+    elif start.startswith(b"version https://git-lfs"):
+        kind = "a Git LFS pointer to one: git lfs pull fetches it"
+    elif start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        kind = "a web page: download the file itself"
+    elif start.isascii() and start.decode().replace("\n", " ").replace("\t", " ").isprintable():
+        kind = "text"
+    else:
+        kind = f"a file that begins with the bytes {start[:4].hex(' ')}"
+    raise ValueError(f"{path} is no PyTorch checkpoint but {kind}")
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 
 from fmmp_runtime.files import write_atomically
+from fmmp_train.checkpoint import reason_of
 
 STATE_FILE = "state.pt"
 _FORMAT = 2
@@ -56,8 +56,8 @@ def load_state(folder: Path) -> RunState:
         raise FileNotFoundError(f"nothing to resume: {path} does not exist")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ValueError(f"{path} is damaged or no state of a run: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # of nearly any type, where bytes are wrong
+        raise ValueError(f"{path} is damaged or no state of a run: {reason_of(error)}") from error
     if not isinstance(content, dict) or content.pop("format", None) != _FORMAT:
         raise ValueError(
             f"{path} is not a state of format {_FORMAT}: it comes from another version of fmmp-train"

@@ -67,7 +67,7 @@ class Evil:
 
 def test_a_file_that_would_run_code_is_refused_and_does_not_run(tmp_path: Path) -> None:
     torch.save({"state_dict": {}, "meta": Evil(tmp_path / "ran")}, tmp_path / "evil.pth")
-    with pytest.raises(ValueError, match=r"could run code"):
+    with pytest.raises(ValueError, match=r"could run code.*Unsupported global: GLOBAL(?!.*Please)"):
         load_model(tmp_path / "evil.pth")
     with (tmp_path / "plain.pth").open("wb") as file:
         pickle.dump(Evil(tmp_path / "ran"), file)
@@ -91,6 +91,36 @@ def test_a_broken_file_is_named(suffix: str, released: dict[str, Tensor], tmp_pa
     cut.write_text("not weights")
     with pytest.raises(ValueError, match=rf"cut\{suffix}"):
         load_model(cut)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\r\n<!DOCTYPE html>\n<html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1\n", "a Git LFS pointer"),
+        (b"404: Not Found\n", "text"),
+        (b"\x89HDF\r\n", "begins with the bytes 89 48 44 46"),
+        (b"", "an empty file"),
+    ],
+)
+def test_what_is_no_checkpoint_is_called_what_it_is(content: bytes, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "split1.pth").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"split1\.pth is no PyTorch checkpoint but .*{kind}"):
+        load_model(tmp_path / "split1.pth")
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_a_damaged_file_of_an_old_torch_is_one_line(tmp_path: Path) -> None:
+    """Wrong bytes make the unpickler raise IndexError, struct.error, AssertionError and others."""
+    file = tmp_path / "old.pth"
+    torch.save({"a": torch.zeros(3)}, file, _use_new_zipfile_serialization=False)
+    whole = file.read_bytes()
+    for place in range(2, len(whole)):
+        for wrong in (whole[:place], whole[:place] + bytes([whole[place] ^ 0x75]) + whole[place + 1 :]):
+            file.write_bytes(wrong)
+            with pytest.raises(ValueError, match=r"^.*(old\.pth|not an FMMP checkpoint).*$") as caught:
+                load_model(file)
+            assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
@@ -120,7 +150,9 @@ def test_a_released_file_without_what_says_its_shape_is_refused(released: dict[s
         load_model(headless)
 
 
-@pytest.mark.parametrize("content", [{}, {"weight": torch.zeros(1)}, [1, 2], {"state_dict": {"epoch": 3}}])
+@pytest.mark.parametrize(
+    "content", [{}, {"weight": torch.zeros(1)}, [1, 2], {"state_dict": {"epoch": 3}}, {0: torch.zeros(1)}]
+)
 def test_other_files_are_no_checkpoint(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "other.pth")
     with pytest.raises(ValueError, match=r"no FMMP checkpoint|not an FMMP checkpoint|holds no state_dict"):
