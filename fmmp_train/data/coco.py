@@ -156,7 +156,7 @@ def find_file(root: Path, names: Sequence[str]) -> Path | None:
 def _load(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise DataError(f"{file} is not JSON: {error}") from error
     lists = ("images", "annotations", "categories")
     if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in lists):
@@ -207,14 +207,17 @@ def _instance(
         box = np.asarray(entry["bbox"], np.float64).reshape(4)
         size = (int(picture["height"]), int(picture["width"]))
         image = root / str(picture["file_name"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f"{where}: expected keypoints [x, y, v, ...], bbox [x, y, w, h] and the image's file_name, "
             f"height and width ({error})"
         ) from error
     if not np.isfinite(points).all():
         raise DataError(f"{where}: keypoint {np.flatnonzero(~np.isfinite(points).all(1))[0]} is not finite")
-    if not (points[:, 2] > 0).any() or entry.get("area", 1) <= 0:
+    area = entry.get("area", 1)
+    if not isinstance(area, int | float):
+        raise DataError(f"{where}: area must be a number or left out, got {json.dumps(area)}")
+    if not (points[:, 2] > 0).any() or area <= 0:
         return None
     try:
         sanitize_box(box, size)
@@ -240,8 +243,12 @@ def _category(file: Path, entry: dict[str, Any], count: int) -> Category:
         # Categories 39 and 45 of MP-100 list a link twice; uniform padding puts twice as many points on it.
         # Kept, because the published numbers were made so.
         check_links(list({frozenset(pair): pair for pair in given}.values()), count)
-    except (AnnotationError, TypeError) as error:
+        names = tuple(str(name) for name in entry.get("keypoints") or ())
+    except AnnotationError as error:
         raise DataError(f"{where}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{where}: expected a skeleton [[i, j], ...] and keypoints, a list of names ({error})"
+        ) from error
     links = np.asarray(given, np.int64).reshape(-1, 2)
-    names = tuple(str(name) for name in entry.get("keypoints") or ())
     return Category(int(entry["id"]), str(entry.get("name", entry["id"])), count, links, names)

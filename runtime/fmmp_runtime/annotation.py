@@ -61,7 +61,9 @@ def read_annotation(path: Path | str, image: Path | str | None = None) -> Annota
         return _from_ours(content)
     except AnnotationError as error:
         raise type(error)(f"{file}: {error}") from error
-    except (KeyError, TypeError, IndexError) as error:
+    except OverflowError as error:
+        raise AnnotationError(f"{file}: a number in it is too large") from error
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise AnnotationError(f"{file} is not a COCO file: {type(error).__name__} {error}") from error
 
 
@@ -79,18 +81,13 @@ def _from_ours(content: Mapping[str, Any]) -> Annotation:
     names = content.get("names")
     if names is not None and (not isinstance(names, list) or len(names) != len(points)):
         raise AnnotationError(f"names must be a list of {len(points)}, one a keypoint")
-    box = content.get("box")
-    if box is not None and (
-        not isinstance(box, list) or len(box) != 4 or not all(_is_number(v) for v in box)
-    ):
-        raise AnnotationError(f"box must be [x, y, width, height], got {json.dumps(box)}")
     return Annotation(
         keypoints=np.array([point[:2] for point in points], np.float64),
         visible=np.array([len(point) == 2 or point[2] > 0 for point in points]),
         links=_pairs(content.get("links")),
-        box=box,
+        box=_box("box", content.get("box")),
         names=None if names is None else [str(name) for name in names],
-        image=content.get("image"),
+        image=_file_name("image", content.get("image")),
     )
 
 
@@ -101,21 +98,24 @@ def _from_coco(content: Mapping[str, Any], image: Path | None, wanted: str) -> A
         raise AnnotationError(
             f"annotation {annotation['id']} names category {annotation['category_id']}: not there"
         )
-    values = np.array(annotation["keypoints"], np.float64)
-    if values.ndim != 1 or not values.size or values.size % 3:
+    values = annotation["keypoints"]
+    if not isinstance(values, list) or not all(_is_number(value) for value in values):
+        raise KeypointError(f"annotation {annotation['id']} must hold keypoints [x, y, v, ...], all numbers")
+    if not values or len(values) % 3:
         raise KeypointError(
-            f"annotation {annotation['id']} must hold x, y, v triples, got {values.size} numbers"
+            f"annotation {annotation['id']} must hold x, y, v triples, got {len(values)} numbers"
         )
-    triples = values.reshape(-1, 3)
+    triples = np.array(values, np.float64).reshape(-1, 3)
     links, notes = _coco_links(_pairs(category.get("skeleton")) or [], len(triples))
     names = category.get("keypoints") or []
+    named = (i["file_name"] for i in content["images"] if i["id"] == annotation["image_id"])
     return Annotation(
         keypoints=triples[:, :2],
         visible=triples[:, 2] > 0,
         links=links or None,
-        box=annotation.get("bbox"),
+        box=_box("bbox", annotation.get("bbox")),
         names=[str(name) for name in names] if len(names) == len(triples) else None,
-        image=next((i["file_name"] for i in content["images"] if i["id"] == annotation["image_id"]), None),
+        image=_file_name("file_name", next(named, None)),
         notes=tuple(notes),
     )
 
@@ -176,6 +176,20 @@ def _pairs(links: Any) -> list[list[int]] | None:  # noqa: ANN401  # whatever th
                 f"link {number} must be [i, j], two keypoint indices from 0, got {json.dumps(link)}"
             )
     return links
+
+
+def _box(key: str, value: Any) -> list[float] | None:  # noqa: ANN401  # whatever the JSON holds
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != 4 or not all(_is_number(v) for v in value):
+        raise AnnotationError(f"{key} must be [x, y, width, height], got {json.dumps(value)}")
+    return [float(v) for v in value]
+
+
+def _file_name(key: str, value: Any) -> str | None:  # noqa: ANN401  # whatever the JSON holds
+    if value is not None and not isinstance(value, str):
+        raise AnnotationError(f"{key} must be the name of an image, got {json.dumps(value)}")
+    return value
 
 
 def _is_number(value: Any) -> bool:  # noqa: ANN401  # whatever the JSON holds

@@ -122,6 +122,18 @@ FAULTS: dict[str, tuple[Callable[[Content], object], str]] = {
     "image id": (lambda c: c["images"][1].update(id="3"), r"images\[1\] needs a whole number 'id', got '3'"),
     "no box": (lambda c: c["annotations"][0].pop("bbox"), "annotation 50: expected keypoints"),
     "triples": (lambda c: c["annotations"][0].update(keypoints=[1, 2]), "annotation 50: expected keypoints"),
+    "text": (
+        lambda c: c["annotations"][0].update(keypoints=["a", 2, 2]),
+        "annotation 50: expected keypoints",
+    ),
+    "400 digits": (
+        lambda c: c["annotations"][0]["keypoints"].__setitem__(0, 10**400),
+        "annotation 50: expected keypoints",
+    ),
+    "area": (
+        lambda c: c["annotations"][0].update(area=None),
+        "annotation 50: area must be a number or left out, got null",
+    ),
     "nan": (
         lambda c: c["annotations"][0]["keypoints"].__setitem__(4, float("nan")),
         "annotation 50: keypoint 1 is not",
@@ -146,6 +158,11 @@ FAULTS: dict[str, tuple[Callable[[Content], object], str]] = {
         lambda c: c["categories"][1].update(skeleton=[[0, 1, 2]]),
         "category 18: links must be pairs",
     ),
+    "ragged links": (
+        lambda c: c["categories"][1].update(skeleton=[[0, 1], [1]]),
+        r"category 18: expected a skeleton \[\[i, j\], ...\]",
+    ),
+    "names": (lambda c: c["categories"][1].update(keypoints=5), "category 18: .* a list of names"),
 }
 
 
@@ -162,6 +179,9 @@ def test_faults_name_file_and_entry(
 def test_not_json(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_text('{"images": [')
+    with pytest.raises(DataError, match=r"a\.json is not JSON"):
+        read_annotations(file)
+    file.write_text("1" * 5000)  # more digits than Python reads
     with pytest.raises(DataError, match=r"a\.json is not JSON"):
         read_annotations(file)
     file.write_bytes(b"\xff\xfe\x00")

@@ -94,6 +94,9 @@ def test_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
         (OWN | {"names": ["nose"]}, AnnotationError, "names must be a list of 3"),
         (OWN | {"box": [1, 2, 3]}, AnnotationError, r"box must be \[x, y, width, height\], got \[1, 2, 3\]"),
         (OWN | {"box": "all"}, AnnotationError, "box must be"),
+        (OWN | {"image": 5}, AnnotationError, "image must be the name of an image, got 5"),
+        ({"keypoints": [[10**400, 2]]}, AnnotationError, "a number in it is too large"),
+        (OWN | {"box": [0, 0, 10**400, 1]}, AnnotationError, "a number in it is too large"),
     ],
 )
 def test_fault_in_own_is_named(tmp_path: Path, content: object, error: type[Exception], says: str) -> None:
@@ -181,6 +184,38 @@ def test_faults_of_coco_are_named(tmp_path: Path) -> None:
     del content["annotations"][0]["category_id"]
     with pytest.raises(AnnotationError, match="is not a COCO file: KeyError 'category_id'"):
         read_annotation(f"{_write(tmp_path, content)}#70")
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value", "says"),
+    [
+        ("annotations", "keypoints", [1, 2, "a"], "annotation 70 must hold keypoints .* all numbers"),
+        ("annotations", "keypoints", [1, 2, [2]], "annotation 70 must hold keypoints .* all numbers"),
+        ("annotations", "keypoints", "all", "annotation 70 must hold keypoints .* all numbers"),
+        ("annotations", "keypoints", [10**400, 2, 2], "a number in it is too large"),
+        (
+            "annotations",
+            "bbox",
+            [1, 2, "a", 3],
+            r"bbox must be \[x, y, width, height\], got \[1, 2, \"a\", 3\]",
+        ),
+        ("images", "file_name", 5, "file_name must be the name of an image, got 5"),
+        ("categories", "skeleton", [[0, 10**400]], "a number in it is too large"),
+    ],
+)
+def test_wrong_values_of_coco_are_one_line(
+    tmp_path: Path, place: str, key: str, value: object, says: str
+) -> None:
+    content = _coco()
+    content[place][0][key] = value
+    with pytest.raises(AnnotationError, match=rf"a\.json: {says}") as raised:
+        read_annotation(f"{_write(tmp_path, content)}#70")
+    assert "\n" not in str(raised.value)
+
+
+def test_annotations_that_are_no_objects(tmp_path: Path) -> None:
+    with pytest.raises(AnnotationError, match=r"a\.json is not a COCO file"):
+        read_annotation(_write(tmp_path, {"images": [], "annotations": [5]}))
 
 
 def test_id_behind_our_own_file_is_refused(tmp_path: Path) -> None:
