@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     files.add_argument("-o", "--output", type=Path, metavar="RUN", help="new folder of the run")
     files.add_argument("--resume", type=Path, metavar="RUN", help="folder of the run to continue")
     files.add_argument("--data", metavar="DIR", help="folder with annotations/<split>.json and images/")
-    files.add_argument("--split", help="to learn from (default: train)")
+    files.add_argument("--split", help="to learn from, of MP-100 such as split1_train (default: train)")
     files.add_argument("--val-split", help="to measure PCK on (default: val, where there is one)")
     files.add_argument(
         "--photos",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fmmp_runtime.files import sha256
-from fmmp_train.data import DataError, find_annotations
+from fmmp_train.data import DataError, split_file
 from fmmp_train.data.dataset import Mixture
 from fmmp_train.data.self_pairs import SelfPairSource
 from fmmp_train.data.sources import AnnotatedSource
@@ -42,7 +42,7 @@ class DataWatch:
                 photographs = find_photographs([Path(folder) for folder in locations.photos])
                 self.fingerprint["photographs"] = hash_sizes(look_up(photographs, photographs[0].parent))
         if pairs and locations.data is not None:
-            file = find_annotations(Path(locations.data), locations.val_split or "val")
+            file = split_file(Path(locations.data), locations.val_split or "val")
             self.fingerprint["annotations to validate on"] = sha256(file)
             self._seen |= look_up((path for pair in pairs for path in images_of(pair)), file)
         self.fingerprint["images"] = hash_sizes(self._seen)

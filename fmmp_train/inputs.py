@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from fmmp_train.checkpoint import load_model
-from fmmp_train.data import Dataset, find_annotations, read_annotations
+from fmmp_train.data import DataError, Dataset, read_split
 from fmmp_train.data.dataset import Mixture
 from fmmp_train.data.self_pairs import SelfPairSource
 from fmmp_train.data.sources import AnnotatedSource, Source, SyntheticSource
@@ -24,7 +24,7 @@ from fmmp_train.pretrained import load_pretrained
 class Locations:
     """Where a run finds its files on this machine; no part of its recipe."""
 
-    data: str | None = None  # folder with annotations/<split>.json and images/
+    data: str | None = None  # folder with annotations/<split>.json, or MP-100's mp100_all.json, and images/
     split: str = "train"
     val_split: str | None = None  # to measure PCK on; None: "val", where there is one
     photos: tuple[str, ...] = ()  # folders of photographs for self-pairs; scikit-image's when empty
@@ -62,10 +62,15 @@ def training_set(config: TrainConfig, locations: Locations) -> Dataset:
     """
     if locations.data is None:
         raise ValueError("this recipe learns from annotated photographs: say where they are (--data DIR)")
-    dataset = read_annotations(find_annotations(Path(locations.data), locations.split))
-    if config.mixture.categories:
-        dataset = dataset.subset(config.mixture.categories)
-    return dataset
+    dataset = read_split(Path(locations.data), locations.split)
+    wanted = config.mixture.categories
+    if lacking := [number for number in wanted if number not in dataset.categories]:
+        raise DataError(
+            f"{dataset.source} has no category {', '.join(map(str, lacking))}, and this recipe learns from "
+            f"{', '.join(map(str, wanted))}: give data that has them (--data), learn from all that is there "
+            "(--set mixture.categories=[]), or from no annotated photographs (--set mixture.photographs=0)"
+        )
+    return dataset.subset(wanted) if wanted else dataset
 
 
 def total_steps(config: TrainConfig, locations: Locations) -> int:
@@ -118,7 +123,7 @@ def validation_pairs(config: TrainConfig, locations: Locations) -> list[Pair]:
         and not (folder / "annotations" / "val.json").is_file()
     ):
         return []
-    dataset = read_annotations(find_annotations(folder, locations.val_split or "val"))
+    dataset = read_split(folder, locations.val_split or "val")
     for category in dataset.categories.values():
         if category.num_keypoints > config.model.max_keypoints:
             raise ValueError(

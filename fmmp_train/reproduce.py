@@ -18,7 +18,7 @@ from fmmp_runtime.files import write_atomically
 from fmmp_train.ablation import Trial, markdown
 from fmmp_train.checkpoint import load_model
 from fmmp_train.config import override, to_json
-from fmmp_train.data import find_annotations, read_annotations
+from fmmp_train.data import Dataset, read_split
 from fmmp_train.evaluate import evaluate
 from fmmp_train.inputs import Locations
 from fmmp_train.model import Network
@@ -39,13 +39,19 @@ class StoppedError(ValueError):
 
 
 def reproduce(
-    base: TrainConfig, data: Path, out: Path, seeds: Sequence[int], versions: Sequence[str] = tuple(VERSIONS)
+    base: TrainConfig,
+    locations: Locations,
+    test: Dataset,
+    out: Path,
+    seeds: Sequence[int],
+    versions: Sequence[str] = tuple(VERSIONS),
 ) -> list[Trial]:
     """Train and evaluate versions of the paper's tables.
 
     Args:
         base: recipe that the versions are changes of.
-        data: folder with annotations of the splits train, val and test.
+        locations: of the data to learn from and to validate on.
+        test: what the trained networks are compared on.
         out: folder of the runs and their results.
         seeds: of weights, data order and augmentation; all versions get the same.
         versions: of `paper.VERSIONS`.
@@ -61,7 +67,7 @@ def reproduce(
             file = out / "trials" / f"{version}-{seed}.json"
             if not file.exists():
                 LOGGER.info("%s, seed %d", version, seed)
-                trial = _try(recipe, version, data, out / "runs" / _folder(base, version, seed))
+                trial = _try(recipe, version, locations, test, out / "runs" / _folder(base, version, seed))
                 file.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(file, (json.dumps(asdict(trial), indent=1) + "\n").encode())
             trials.append(Trial(**json.loads(file.read_text(encoding="utf-8"))))
@@ -79,13 +85,12 @@ def _training(recipe: TrainConfig) -> str:
     return to_json(replace(recipe, model=replace(recipe.model, test_padding="uniform")))
 
 
-def _try(recipe: TrainConfig, version: str, data: Path, run: Path) -> Trial:
-    _train(recipe, data, run)
+def _try(recipe: TrainConfig, version: str, locations: Locations, test: Dataset, run: Path) -> Trial:
+    _train(recipe, locations, run)
     trained = load_model(run / MODEL_FILE)
     network = Network(replace(trained.config, test_padding=recipe.model.test_padding))
     network.load_state_dict(trained.state_dict())
-    dataset = read_annotations(find_annotations(data, "test"))
-    pairs = draw_pairs(dataset, per_category=PAIRS, shots=recipe.examples.shots)
+    pairs = draw_pairs(test, per_category=PAIRS, shots=recipe.examples.shots)
     report = evaluate(network_predictor(network), pairs)
     names = dict(report.categories)
     return Trial(
@@ -96,11 +101,11 @@ def _try(recipe: TrainConfig, version: str, data: Path, run: Path) -> Trial:
     )
 
 
-def _train(recipe: TrainConfig, data: Path, run: Path) -> None:
+def _train(recipe: TrainConfig, locations: Locations, run: Path) -> None:
     """Do what is left of a run."""
     with show_progress() as tell:
         if not (run / STATE_FILE).exists():
-            outcome = start(recipe, Locations(data=str(data)), run, device="cpu", tell=tell)
+            outcome = start(recipe, locations, run, device="cpu", tell=tell)
         elif (state := load_state(run)).step < state.steps:
             outcome = resume(run, device="cpu", tell=tell)
         else:
@@ -116,7 +121,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m fmmp_train.reproduce",
         description="Train and evaluate every version of the network in the paper's Tables 3 and 4.",
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder with the splits train, val and test")
+    parser.add_argument("--data", type=Path, required=True, help="folder with annotations/ and images/")
+    parser.add_argument(
+        "--splits",
+        type=_three,
+        default=("train", "val", "test"),
+        metavar="TRAIN,VAL,TEST",
+        help="of MP-100 such as split1_train,split1_val,split1_test (default: train,val,test)",
+    )
+    parser.add_argument("--backbone-weights", metavar="FILE", help="ImageNet weights of the backbone")
     parser.add_argument("--out", type=Path, required=True, help="folder of runs and results; goes on there")
     parser.add_argument(
         "--preset", choices=("small", "released"), default="small", help="(default: %(default)s)"
@@ -141,14 +154,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        base = override(PRESETS[args.preset](), args.settings)
-        trials = reproduce(base, args.data, args.out, range(args.seeds), args.versions)
+        weights = ["backbone_weights=file"] if args.backbone_weights is not None else []
+        base = override(PRESETS[args.preset](), [*weights, *args.settings])
+        train, val, test = args.splits
+        locations = Locations(data=str(args.data), split=train, val_split=val, backbone=args.backbone_weights)
+        asked = read_split(args.data, test)  # first: a wrong name shall not be found after days of training
+        trials = reproduce(base, locations, asked, args.out, range(args.seeds), args.versions)
         text = markdown(trials)
         write_atomically(args.out / "tables.md", text.encode())
     except (OSError, ValueError) as error:
         parser.exit(1, f"reproduce: {error}\n")
     print(text)
     return 0
+
+
+def _three(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if len(names) != 3 or not all(names):
+        raise argparse.ArgumentTypeError(f"expected three names as TRAIN,VAL,TEST, got {text!r}")
+    return names
 
 
 if __name__ == "__main__":

@@ -91,3 +91,15 @@ def test_links_lead_somewhere() -> None:
     targets = re.findall(r"\]\(([^)#\s]+)", README)
     files = [target for target in targets if not target.startswith(("http:", "https:", "mailto:"))]
     assert [file for file in files if not (ROOT / file).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md"))]
+)
+def test_commands_on_mp100_name_what_it_needs(page: str) -> None:
+    """MP-100 has no split called train, val or test, and the paper's recipes start from ImageNet weights."""
+    for line in (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
+        if "..." not in line and "--data mp100" in line:
+            assert re.search(r"split[1-5]_", line), line
+        if "..." not in line and re.match(r"(fmmp-|python -m |torchrun ).*--preset (released|table)", line):
+            assert "--backbone-weights" in line

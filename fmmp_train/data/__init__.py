@@ -3,7 +3,7 @@
 
 from fmmp_train.data.coco import Category, DataError, Dataset, Instance, find_annotations, read_annotations
 from fmmp_train.data.episodes import Episode, draw_episodes
-from fmmp_train.data.splits import read_split
+from fmmp_train.data.splits import read_split, split_file
 
 __all__ = [
     "Category",
@@ -15,4 +15,5 @@ __all__ = [
     "find_annotations",
     "read_annotations",
     "read_split",
+    "split_file",
 ]

@@ -20,14 +20,24 @@ def read_split(root: Path, split: str) -> Dataset:
         OSError: the file cannot be read.
         DataError: there is no such split, or its file is wrong.
     """
+    file = split_file(root, split)
     wanted = split_categories(split)
-    unified = find_file(root, (UNIFIED,))
-    own = find_file(root, (f"{split}.json", f"mp100_{split}.json"))
-    if wanted is None or unified is None or own is not None:
-        return read_annotations(find_annotations(root, split))
-    everything = read_annotations(unified)
+    everything = read_annotations(file)
+    if wanted is None or file.name != UNIFIED:
+        return everything
     if lacking := [number for number in wanted if number not in everything.categories]:
-        raise DataError(f"{unified}: {split} needs the categories {lacking}, which are not in it")
+        raise DataError(f"{file}: {split} needs the categories {lacking}, which are not in it")
     part = everything.subset(wanted)
     ordered = {number: part.categories[number] for number in wanted}
     return Dataset(part.source, ordered, part.instances)
+
+
+def split_file(root: Path, split: str) -> Path:
+    """The file that `read_split` reads: that of the split, or else the one of all categories.
+
+    Raises:
+        DataError: neither is there; lists what is.
+    """
+    own = find_file(root, (f"{split}.json", f"mp100_{split}.json"))
+    unified = find_file(root, (UNIFIED,)) if split_categories(split) is not None else None
+    return own or unified or find_annotations(root, split)

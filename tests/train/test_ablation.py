@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fmmp_train.ablation import Trial, compare_versions, markdown
+from fmmp_train.data import read_split
 from fmmp_train.inputs import Locations
 from fmmp_train.paper import VERSIONS
 from fmmp_train.presets import LossConfig, TrainConfig
@@ -97,10 +98,11 @@ def test_whole_command_goes_on_where_it_stopped(
         return start(recipe, locations, run, device=device, tell=tell)
 
     monkeypatch.setattr("fmmp_train.reproduce.start", counted)
+    locations, asked = Locations(data=str(data)), read_split(data, "test")
     with pytest.raises(StoppedError, match="0 of 1 steps, which are kept"):
-        reproduce(base, data, tmp_path / "out", [0])
+        reproduce(base, locations, asked, tmp_path / "out", [0])
     assert calls == ["table3-1-0", "table3-2-0", "table3-3-0"]
-    found = reproduce(base, data, tmp_path / "out", [0])
+    found = reproduce(base, locations, asked, tmp_path / "out", [0])
     assert [each.version for each in found] == list(VERSIONS)
     # The versions that differ in their padding at the test alone share a training.
     assert calls[3:] == [
@@ -111,7 +113,7 @@ def test_whole_command_goes_on_where_it_stopped(
         "table4-alllink-0",
         "table4-nonelink-0",
     ]
-    assert reproduce(base, data, tmp_path / "out", [0]) == found
+    assert reproduce(base, locations, asked, tmp_path / "out", [0]) == found
     assert len(calls) == 9
 
 
@@ -120,3 +122,30 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
         main(["--data", str(tmp_path / "none"), "--out", str(tmp_path / "out"), "--set", "model.dim=x"])
     assert stop.value.code == 1
     assert "model.dim" in capsys.readouterr().err
+
+
+def test_splits_and_weights_of_the_command(
+    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started: list[tuple[TrainConfig, Locations]] = []
+
+    def seen(recipe: TrainConfig, locations: Locations, *_: object, **__: object) -> Outcome:
+        started.append((recipe, locations))
+        return Outcome(0, 1, None, None)
+
+    monkeypatch.setattr("fmmp_train.reproduce.start", seen)
+    command = ["--data", str(data_folder), "--out", str(tmp_path / "out"), "--preset", "released"]
+    with pytest.raises(SystemExit, match="1"):
+        main([*command, "--splits", "train,val,none", "--backbone-weights", "resnet50.pth"])
+    assert "no annotations for split 'none'" in capsys.readouterr().err
+    assert started == []  # found before anything is trained
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, "--splits", "train,val"])
+    assert "TRAIN,VAL,TEST" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="1"):
+        main([*command, "--splits", "val,train,val", "--backbone-weights", "resnet50.pth"])
+    [(recipe, locations)] = started
+    assert recipe.backbone_weights == "file"
+    assert locations == Locations(
+        data=str(data_folder), split="val", val_split="train", backbone="resnet50.pth"
+    )

@@ -14,12 +14,14 @@ from fmmp_train import cli_eval, cli_train
 from fmmp_train.checkpoint import load_model, save_model
 from fmmp_train.config import to_json
 from fmmp_train.data import find_annotations, read_annotations
+from fmmp_train.data.mp100 import split_categories
 from fmmp_train.evaluate import evaluate
-from fmmp_train.inputs import Locations
+from fmmp_train.inputs import Locations, training_set, validation_pairs
 from fmmp_train.journal import read_journal
 from fmmp_train.model import Network
 from fmmp_train.pairs import draw_pairs
 from fmmp_train.predictors import network_predictor
+from fmmp_train.presets import MixtureConfig
 from fmmp_train.run_state import STATE_FILE
 from fmmp_train.train import MODEL_FILE, start
 from tests.train.recipes import tiny
@@ -103,6 +105,31 @@ def test_mp100_protocol(model: Path, data_folder: Path, tmp_path: Path) -> None:
     assert next(iter(json.loads(file.read_text())["methods"].values()))["pairs"] == 8
 
 
+def test_mp100_in_one_file_is_learnt_from(tmp_path: Path, data_folder: Path, recipe: str) -> None:
+    content = json.loads((data_folder / "annotations" / "train.json").read_text())
+    known = [each for each in content["annotations"] if each["category_id"] == 1][:2]
+    category = next(each for each in content["categories"] if each["id"] == 1)
+    content["categories"] = [category | {"id": number} for number in range(1, 101)]
+    content["annotations"] = [
+        each | {"id": 10 * number + index, "category_id": number}
+        for number in range(1, 101)
+        for index, each in enumerate(known)
+    ]
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "mp100_all.json").write_text(json.dumps(content))
+    (tmp_path / "images").symlink_to(data_folder / "images")
+    splits = ["--split", "split1_train", "--val-split", "split1_val"]
+    options = ["--set", 'mixture={"photographs": 1}', "--set", "eval_pairs=1", "--workers", "0"]
+    command = ["--preset", recipe, "--data", str(tmp_path), *splits, *options, "--device", "cpu"]
+    assert cli_train.main([*command, "-o", str(tmp_path / "run")]) == 0
+    assert len(read_journal(tmp_path / "run", "val")) == 1
+    config = tiny(mixture=MixtureConfig(photographs=1))
+    locations = Locations(data=str(tmp_path), split="split1_train", val_split="split1_val")
+    assert tuple(training_set(config, locations).categories) == split_categories("split1_train")
+    asked = {pair.category_id for pair in validation_pairs(config, locations)}
+    assert asked == set(split_categories("split1_val") or ())
+
+
 @pytest.mark.parametrize(
     ("command", "code", "words"),
     [
@@ -122,6 +149,11 @@ def test_mp100_protocol(model: Path, data_folder: Path, tmp_path: Path) -> None:
         (["--preset", "{recipe}", "-o", "{new}", "--photos", "{new}"], 1, "is not a folder"),
         (["--preset", "{recipe}", "-o", "{new}", "--init", "{new}"], 1, "no checkpoint at"),
         (["--preset", "{recipe}", "-o", "{new}", "--data", "{data}", "--val-split", "x"], 1, "for split 'x'"),
+        (
+            ["--preset", "demo", "-o", "{new}", "--data", "{data}"],
+            1,
+            "no category 66, 107, 108, and this recipe learns from 66, 107, 108: give data that has them",
+        ),
         (["--preset", "{recipe}", "-o", "{recipe}"], 1, "File exists"),
         (["--resume", "{new}"], 1, "nothing to resume"),
     ],
