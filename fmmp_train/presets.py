@@ -136,18 +136,21 @@ def demo() -> TrainConfig:
         model=ModelConfig(
             backbone="tf_efficientnet_lite0", dim=128, structure="lite", start="match", orientations=4
         ),
-        mixture=MixtureConfig(synthetic=0.5, photographs=0.2, self_pairs=0.3, categories=(66, 107, 108)),
+        mixture=MixtureConfig(synthetic=0.35, photographs=0.2, self_pairs=0.45, categories=(66, 107, 108)),
         optimizer=OptimizerConfig(
-            name="adamw", lr=1e-3, weight_decay=1e-3, clip=1, rates={"backbone": 0, "match": 0.2}
+            name="adamw",
+            lr=1e-3,
+            weight_decay=1e-3,
+            clip=1,
+            rates={"backbone": 0, **{f"backbone.blocks.{block}": 0.04 for block in (4, 5, 6)}, "match": 0.2},
         ),
         schedule=ScheduleConfig(kind="cosine", warmup_steps=50),
         loss=LossConfig(match=0.05, miss=1),
         batch_size=8,
-        steps=1500,
+        steps=2200,
         backbone_weights="package",
-        backbone_bfloat16=True,
         average=0.995,
-        eval_every=250,
+        eval_every=200,
         save_every=100,
     )
 
