@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fmmp_runtime import backends
-from fmmp_runtime.backends import BackendError, onnxruntime
+from fmmp_runtime.backends import BackendError
 from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from fmmp_runtime.bundle import Bundle
 from tests.runtime.fake_bundle import HEADS, KEYPOINTS, SIZE, copy_bundle
@@ -79,7 +79,7 @@ def test_a_frame_does_not_wait_while_another_graph_is_loaded(
         loading.set()
         assert done.wait(60)
 
-    monkeypatch.setattr(onnxruntime.ort, "InferenceSession", slowly)
+    monkeypatch.setattr("onnxruntime.InferenceSession", slowly)
     with ThreadPoolExecutor() as pool:
         pool.submit(backend.load, "support")
         try:
