@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from accelerate import PartialState
+
 from fmmp_runtime.files import write_atomically
 from fmmp_train.ablation import Trial, markdown
 from fmmp_train.checkpoint import load_model
@@ -91,7 +93,7 @@ def _try(recipe: TrainConfig, version: str, locations: Locations, test: Dataset,
     network = Network(replace(trained.config, test_padding=recipe.model.test_padding))
     network.load_state_dict(trained.state_dict())
     pairs = draw_pairs(test, per_category=PAIRS, shots=recipe.examples.shots)
-    report = evaluate(network_predictor(network), pairs)
+    report = evaluate(network_predictor(network, device=PartialState().device), pairs)
     names = dict(report.categories)
     return Trial(
         version=version,
@@ -105,9 +107,9 @@ def _train(recipe: TrainConfig, locations: Locations, run: Path) -> None:
     """Do what is left of a run."""
     with show_progress() as tell:
         if not (run / STATE_FILE).exists():
-            outcome = start(recipe, locations, run, device="cpu", tell=tell)
+            outcome = start(recipe, locations, run, tell=tell)
         elif (state := load_state(run)).step < state.steps:
-            outcome = resume(run, device="cpu", tell=tell)
+            outcome = resume(run, tell=tell)
         else:
             return
     if not outcome.is_finished:

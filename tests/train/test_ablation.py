@@ -91,11 +91,11 @@ def test_whole_command_goes_on_where_it_stopped(
     )
     calls: list[str] = []
 
-    def counted(recipe: TrainConfig, locations: Locations, run: Path, *, device: str, tell: Tell) -> Outcome:
+    def counted(recipe: TrainConfig, locations: Locations, run: Path, *, tell: Tell) -> Outcome:
         calls.append(run.name)
         if len(calls) == 3:
             return Outcome(0, 1, None, None)
-        return start(recipe, locations, run, device=device, tell=tell)
+        return start(recipe, locations, run, tell=tell)
 
     monkeypatch.setattr("fmmp_train.reproduce.start", counted)
     locations, asked = Locations(data=str(data)), read_split(data, "test")
