@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOG := build/install.log
+ROOMS := $(shell find fmmp_train fmmp_export runtime/fmmp_runtime -name __init__.py)
 CPP := $(shell find trt_plugins -type f -not -name '*.pyc' 2>/dev/null)
 CPP_CODE := $(shell git ls-files '*.h' '*.hpp' '*.cpp' '*.cu' '*.cuh' 2>/dev/null)
 
@@ -45,9 +46,9 @@ $(BIN)/python:
 	  sys.exit("fmmp needs Python 3.10 to 3.13, $(BASE_PYTHON) is " + v + ": say make BASE_PYTHON=/path/to/python3.11")'
 	$(BASE_PYTHON) -m venv $(VENV)
 
-# The stamp is newer than all that decides what is installed; Python files are found without a reinstall. Where the
+# The stamp is newer than all that decides what is installed: a new package too, but no other Python file. Where the
 # headers can't be fetched, the part that needs them is left out; the lines that start with "fmmp:" say so.
-$(STAMP): $(BIN)/python pyproject.toml CMakeLists.txt $(CPP)
+$(STAMP): $(BIN)/python pyproject.toml CMakeLists.txt $(ROOMS) $(CPP)
 	@mkdir -p build
 	-@$(BIN)/python trt_plugins/onnxruntime/fetch_headers.py
 	-@$(BIN)/python trt_plugins/tensorrt/fetch_nvidia.py headers

@@ -23,9 +23,9 @@ import numpy as np
 
 from fmmp_export.export import export_bundle
 from fmmp_runtime.bench.machine import Machine, this_machine
-from fmmp_runtime.bundle import Bundle
+from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.bundle.reference import Reference
 from fmmp_runtime.files import write_atomically
-from fmmp_runtime.reference import Reference
 
 WARMUP = 3  # calls
 BATCH = 8  # frames of the batched way
@@ -80,7 +80,13 @@ class Outcome:
 
 
 def measure(
-    checkpoint: Path, bundles: Path, *, precision: str, rounds: int, calls: int, tell: Callable[[str], None]
+    checkpoint: Path,
+    bundles: Path,
+    *,
+    precision: str,
+    rounds: int,
+    calls: int,
+    on_progress: Callable[[str], None],
 ) -> list[Outcome]:
     """Export and time a checkpoint.
 
@@ -90,12 +96,12 @@ def measure(
         precision: of the bundles: "fp32" or "int8".
         rounds: in which every way is timed once.
         calls: of each way in a round.
-        tell: called with a line when something starts.
+        on_progress: called with a line when something starts.
     """
     if precision not in ("fp32", "int8"):
         raise ValueError(f"precision must be fp32 or int8 on a CPU, got {precision!r}")
     for shots in sorted({way.shots for way in WAYS}):
-        tell(f"exporting for {shots} shot(s)")
+        on_progress(f"exporting for {shots} shot(s)")
         export_bundle(
             checkpoint,
             bundles / str(shots),
@@ -107,7 +113,7 @@ def measure(
     for number in range(1, rounds + 1):
         for way in WAYS:
             for side in ("eager", "bundle"):
-                tell(f"round {number} of {rounds}: {way.title}, {side}")
+                on_progress(f"round {number} of {rounds}: {way.title}, {side}")
                 call = [side, str(checkpoint), str(bundles / str(way.shots)), way.graph]
                 call += [str(way.batch), str(calls)]
                 found = subprocess.run(
@@ -137,8 +143,8 @@ def _time(side: str, checkpoint: str, bundle: str, graph: str, batch: int, calls
 def _eager(checkpoint: str, folder: str, batch: int) -> Callable[[], object]:
     import torch
 
-    from fmmp_train.checkpoint import load_model
-    from fmmp_train.images import normalize
+    from fmmp_train.checkpoint.files import load_model
+    from fmmp_train.data.images import normalize
 
     reference = Reference.load(Bundle.open(folder))
     network = load_model(checkpoint)
@@ -216,7 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 precision=args.precision,
                 rounds=args.rounds,
                 calls=args.calls,
-                tell=lambda line: print(line, file=sys.stderr),
+                on_progress=lambda line: print(line, file=sys.stderr),
             )
         if args.json:
             rows = [asdict(each) | {"ratio": each.ratio, "reached": each.verdict} for each in outcomes]

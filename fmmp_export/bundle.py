@@ -14,9 +14,10 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from fmmp_export.onnx_writer import WEIGHTS
-from fmmp_export.operator_function import OPSET
-from fmmp_runtime.bundle import (
+from fmmp_export.graph.operator import OPSET
+from fmmp_export.graph.writer import WEIGHTS
+from fmmp_runtime.bundle.engines import FOLDER
+from fmmp_runtime.bundle.folder import (
     FORMAT,
     MODEL_FILE,
     REFERENCE_FILE,
@@ -26,12 +27,11 @@ from fmmp_runtime.bundle import (
     SourceSpec,
     TensorSpec,
 )
-from fmmp_runtime.engines import FOLDER
 from fmmp_runtime.files import sha256
 from fmmp_runtime.pose import CROP_PADDING
-from fmmp_train.images import MEAN, STD
+from fmmp_train.data.images import MEAN, STD
 from fmmp_train.model import Network
-from fmmp_train.model.confidence import HIT
+from fmmp_train.model.fmmp.confidence import CORRECT_WITHIN
 
 _OWN = (MODEL_FILE, REFERENCE_FILE, WEIGHTS, FOLDER)  # and the graphs: what a bundle consists of
 MADE_WITH = ("fmmp", "torch", "onnx", "onnxscript", "onnxruntime", "timm")
@@ -150,5 +150,8 @@ def _tensor_spec(value: ir.Value) -> TensorSpec:
 
 def _meaning(calibrated: bool) -> str:
     if calibrated:
-        return f"estimated probability that the error is below {HIT:g} of the longer side of the object's box"
+        return (
+            f"estimated probability that the error is below {CORRECT_WITHIN:g} "
+            "of the longer side of the object's box"
+        )
     return "agreement of the last layers; only the order has meaning, since it was not calibrated"

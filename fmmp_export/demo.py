@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fmmp_export.examples import photograph_folder
+from fmmp_export.parity.examples import photograph_folder
 from fmmp_runtime.files import sha256, write_atomically
-from fmmp_runtime.image import read_image, warp, write_image
+from fmmp_runtime.media.image import read_image, warp, write_image
 from fmmp_runtime.pose import crop_matrix, pck, transform_points
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -166,7 +166,7 @@ def motorcycle_task(folder: Path) -> Task:
 
 def synthetic_task(number: int, folder: Path) -> Task:
     """Instances of one synthetic category: a support, and queries."""
-    from fmmp_train.data.synthetic import SyntheticCategory
+    from fmmp_train.synthetic import SyntheticCategory
 
     category = SyntheticCategory(number)
     files, truths, sides = [], [], []
@@ -199,7 +199,7 @@ def run_task(task: Task, bundle: Path) -> Result:
     Raises:
         ValueError: it failed; with its words.
     """
-    command = [sys.executable, "-m", "fmmp_runtime.cli_run", str(bundle), "--json"]
+    command = [sys.executable, "-m", "fmmp_runtime.cli.run", str(bundle), "--json"]
     command += ["--support", str(task.support), "--annotation", str(task.annotation)]
     command += ["--out", str(task.folder / "result"), "--query", *map(str, task.queries)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)

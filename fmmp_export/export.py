@@ -13,17 +13,19 @@ from typing import Literal
 
 import onnx_ir as ir
 
-from fmmp_export import bundle, onnx_writer, verify
-from fmmp_export.examples import COUNT, draw_calibration, draw_examples
-from fmmp_export.graphs import query_part, support_part
-from fmmp_export.operator_function import FMMP, NVIDIA, Msda
-from fmmp_export.precision import to_half
-from fmmp_export.quantise import quantise, sample_activations
-from fmmp_export.repack import Target, repack
-from fmmp_runtime.bundle import Bundle, Model
-from fmmp_runtime.image import Image
-from fmmp_train.checkpoint import load_model
-from fmmp_train.images import MEAN, STD
+from fmmp_export import bundle
+from fmmp_export.graph import writer
+from fmmp_export.graph.half import to_half
+from fmmp_export.graph.operator import FMMP, NVIDIA, Msda
+from fmmp_export.graph.parts import query_part, support_part
+from fmmp_export.graph.quantise import quantise, sample_activations
+from fmmp_export.graph.repack import Target, repack
+from fmmp_export.parity import verify
+from fmmp_export.parity.examples import COUNT, draw_calibration, draw_examples
+from fmmp_runtime.bundle.folder import Bundle, Model
+from fmmp_runtime.media.image import Image
+from fmmp_train.checkpoint.files import load_model
+from fmmp_train.data.images import MEAN, STD
 from fmmp_train.model import Network
 
 Precision = Literal["fp32", "fp16", "int8"]
@@ -87,7 +89,7 @@ def export_bundle(
         calibration=draw_calibration(network.config) if precision == "int8" else (),
     )
     with bundle.new_folder(out) as folder:
-        onnx_writer.write(models, folder)
+        writer.write(models, folder)
         verify.make_reference(network, examples).save(folder)
         model = bundle.describe(
             network,
@@ -133,12 +135,12 @@ def build_graphs(
         raise ValueError(f"msda {msda!r} goes with target 'gpu': for a CPU there is our operator alone")
     packed = repack(network, target)
     log.info("tracing the support graph")
-    support = onnx_writer.trace(support_part(packed, shots=shots, mean=MEAN, std=STD))
+    support = writer.trace(support_part(packed, shots=shots, mean=MEAN, std=STD))
     queries = {}
     for batch in (1, *batches):
         name = query_name(batch)
         log.info("tracing the graph %s", name)
-        queries[name] = onnx_writer.trace(query_part(packed, shots=shots, mean=MEAN, std=STD, batch=batch))
+        queries[name] = writer.trace(query_part(packed, shots=shots, mean=MEAN, std=STD, batch=batch))
     if precision == "int8":
         log.info("looking at the backbone's activations on %d crops", len(calibration))
         activations = sample_activations(queries["query"], calibration)
@@ -162,10 +164,10 @@ def assemble(
         half_state = to_half(support, half_value=half_value)
         for query in queries.values():
             to_half(query, half_inputs=half_state, half_value=half_value)
-    pair = onnx_writer.join(support, queries["query"])
+    pair = writer.join(support, queries["query"])
     models = {"pair": pair, "support": support, **queries}
     for name, model in models.items():
-        onnx_writer.finish(model, name, OPERATORS[msda])
+        writer.finish(model, name, OPERATORS[msda])
     return models
 
 

@@ -19,24 +19,24 @@ from rich.progress import (
 )
 
 from fmmp_runtime.pose import THRESHOLDS
-from fmmp_train.evaluate import Report
-from fmmp_train.pace import Speed
-from fmmp_train.train import Progress as Told
-from fmmp_train.train import Tell
+from fmmp_train.evaluation.evaluate import Report
+from fmmp_train.training.run.pace import Speed
+from fmmp_train.training.train import OnProgress
+from fmmp_train.training.train import Progress as Told
 
 _RECENT = 50  # steps that the shown loss is about the mean of
 _LINES = 100  # in a log file, where a bar can't move
 
 
 @contextmanager
-def show_progress(*, is_shown: bool = True) -> Iterator[Tell]:
+def show_progress(*, is_shown: bool = True) -> Iterator[OnProgress]:
     """Yield what `train.start` tells its steps to; everything goes to stderr."""
     console = Console(stderr=True, quiet=not is_shown)
     with Progress(*_columns(), console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("loss", total=None)
         smooth, seen = 0.0, 0
 
-        def tell(told: Told) -> None:
+        def on_progress(told: Told) -> None:
             nonlocal smooth, seen
             seen += 1
             smooth += (told.loss - smooth) / min(seen, _RECENT)
@@ -47,7 +47,7 @@ def show_progress(*, is_shown: bool = True) -> Iterator[Tell]:
             elif not console.is_terminal and told.step % max(told.steps // _LINES, 1) == 0:
                 console.print(f"step {told.step} of {told.steps}: {state}")
 
-        yield tell
+        yield on_progress
 
 
 @contextmanager
@@ -57,12 +57,12 @@ def show_evaluation() -> Iterator[Callable[[str, int, int], None]]:
     with Progress(*_columns(), console=console, disable=not console.is_terminal, transient=True) as bar:
         tasks: dict[str, TaskID] = {}
 
-        def tell(method: str, done: int, total: int) -> None:
+        def on_progress(method: str, done: int, total: int) -> None:
             if method not in tasks:
                 tasks[method] = bar.add_task(method, total=total)
             bar.update(tasks[method], completed=done)
 
-        yield tell
+        yield on_progress
 
 
 def _columns() -> tuple[ProgressColumn, ...]:

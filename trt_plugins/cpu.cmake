@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# fmmp_cpu: the loop of cpu_loop.h, compiled once for every instruction set of this processor family.
+# fmmp_cpu: the loop of cpu/loop.h, compiled once for every instruction set of this processor family.
 include(CheckCXXCompilerFlag)
 
 # The loop over samples becomes vector code only if a comparison may be evaluated early (no trapping mathematics), and if
@@ -13,14 +13,14 @@ endif()
 
 string(REPLACE ";" " " flags "${avx512_flags}")
 check_cxx_compiler_flag("${flags}" FMMP_HAS_X86_FLAGS)
-set_source_files_properties(src/cpu_portable.cpp PROPERTIES COMPILE_OPTIONS "${loop_flags}")
-set_source_files_properties(src/cpu_avx2.cpp PROPERTIES COMPILE_OPTIONS "${loop_flags};${avx2_flags}")
-set_source_files_properties(src/cpu_avx512.cpp PROPERTIES COMPILE_OPTIONS "${loop_flags};${avx512_flags}")
+set_source_files_properties(src/cpu/portable.cpp PROPERTIES COMPILE_OPTIONS "${loop_flags}")
+set_source_files_properties(src/cpu/avx2.cpp PROPERTIES COMPILE_OPTIONS "${loop_flags};${avx2_flags}")
+set_source_files_properties(src/cpu/avx512.cpp PROPERTIES COMPILE_OPTIONS "${loop_flags};${avx512_flags}")
 
 function(fmmp_add_cpu_library name)
-  add_library(${name} STATIC src/cpu_dispatch.cpp src/cpu_portable.cpp)
+  add_library(${name} STATIC src/cpu/dispatch.cpp src/cpu/portable.cpp)
   if(FMMP_HAS_X86_FLAGS)
-    target_sources(${name} PRIVATE src/cpu_avx2.cpp src/cpu_avx512.cpp)
+    target_sources(${name} PRIVATE src/cpu/avx2.cpp src/cpu/avx512.cpp)
     target_compile_definitions(${name} PRIVATE FMMP_X86_LOOPS)
   endif()
   target_link_libraries(${name} PUBLIC fmmp_core)

@@ -12,14 +12,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from fmmp_runtime.draw import draw_attention, draw_errors, draw_pose, draw_sheet
-from fmmp_runtime.image import Image
+from fmmp_runtime.media.draw import draw_attention, draw_errors, draw_pose, draw_sheet
+from fmmp_runtime.media.image import Image
+from fmmp_train.data.images import normalize
+from fmmp_train.evaluation.pairs import Pair, prepare
 from fmmp_train.figures.crops import SIDE, crop
-from fmmp_train.images import normalize
 from fmmp_train.model import Network
-from fmmp_train.model.orientation import turn_keypoints
-from fmmp_train.model.structure import Plan
-from fmmp_train.pairs import Pair, prepare
+from fmmp_train.model.fmmp.orientation import turn_keypoints
+from fmmp_train.model.fmmp.structure import Plan
 
 
 class Reads(NamedTuple):

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fmmp_runtime.image import Image, read_image, warp
+from fmmp_runtime.media.image import Image, read_image, warp
 from fmmp_runtime.pose import crop_matrix, sanitize_box, transform_points
 from fmmp_train.data import Dataset, Instance
-from fmmp_train.pairs import Pair, draw_pairs
+from fmmp_train.evaluation.pairs import Pair, draw_pairs
 
 SIDE = 384  # pixels of a crop in a figure
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fmmp_runtime.draw import draw_errors, draw_pose, draw_sheet
-from fmmp_runtime.image import Image
+from fmmp_runtime.media.draw import draw_errors, draw_pose, draw_sheet
+from fmmp_runtime.media.image import Image
 from fmmp_runtime.pose import transform_points
-from fmmp_train.evaluate import Predict, measure
+from fmmp_train.evaluation.evaluate import Predict, measure
+from fmmp_train.evaluation.pairs import Pair
 from fmmp_train.figures.crops import crop
-from fmmp_train.pairs import Pair
 
 
 def methods_figure(pairs: Sequence[Pair], methods: Mapping[str, Predict]) -> Image:

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fmmp_runtime.draw import draw_pose, draw_sheet, palette
-from fmmp_runtime.image import Image
+from fmmp_runtime.media.draw import draw_pose, draw_sheet, palette
+from fmmp_runtime.media.image import Image
 from fmmp_runtime.pose import Method, pad_alike
+from fmmp_train.evaluation.pairs import Pair
 from fmmp_train.figures.crops import SIDE, crop
-from fmmp_train.pairs import Pair
 
 _FAINT = 0.4  # score that padded points are drawn with: small and pale
 

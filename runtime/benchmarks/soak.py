@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from fmmp_runtime import Pose, PoseEstimator, Support, SupportState
-from fmmp_runtime.image import Image
+from fmmp_runtime.media.image import Image
 
 SIZES = ((480, 640), (360, 360), (720, 1280), (96, 130))  # H, W
 SAMPLES = 40  # of memory

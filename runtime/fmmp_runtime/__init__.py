@@ -5,10 +5,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fmmp_runtime.annotation import read_annotation
-    from fmmp_runtime.draw import draw_pose
+    from fmmp_runtime.annotation.reader import read_annotation
     from fmmp_runtime.estimator import Pose, PoseEstimator, Support
-    from fmmp_runtime.image import read_image
+    from fmmp_runtime.media.draw import draw_pose
+    from fmmp_runtime.media.image import read_image
     from fmmp_runtime.support_state import SupportState
 
 __all__ = ["Pose", "PoseEstimator", "Support", "SupportState", "draw_pose", "read_annotation", "read_image"]
@@ -18,9 +18,9 @@ _HOMES = {
     "PoseEstimator": "estimator",
     "Support": "estimator",
     "SupportState": "support_state",
-    "draw_pose": "draw",
+    "draw_pose": "media.draw",
     "read_annotation": "annotation",
-    "read_image": "image",
+    "read_image": "media.image",
 }
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fmmp_runtime import backends
-from fmmp_runtime.backends import BackendError, Look
+from fmmp_runtime.backends import BackendError, Query
 from fmmp_runtime.batch import are_boxes, are_frames, broadcast, split
-from fmmp_runtime.bundle import Bundle
-from fmmp_runtime.image import Image, check_image, warp
+from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.media.image import Image, check_image, warp
 from fmmp_runtime.pose import (
     PADDING_SEED,
     KeypointError,
@@ -188,24 +188,24 @@ class PoseEstimator:
             boxes=(box, are_boxes(box)),
         )
         if items is None:
-            look, clipped = self._look(frame, state, box)
-            return self._run([look], [clipped])[0]
-        looks, boxes = [], []
+            query, clipped = self._query(frame, state, box)
+            return self._run([query], [clipped])[0]
+        queries, boxes = [], []
         for number, item in enumerate(items):
             try:
-                look, clipped = self._look(*item)
+                query, clipped = self._query(*item)
             except ValueError as error:
                 raise type(error)(f"item {number}: {error}") from error
-            looks.append(look)
+            queries.append(query)
             boxes.append(clipped)
         poses: list[Pose] = []
-        for piece in split(looks, self.model.batches):
+        for piece in split(queries, self.model.batches):
             poses += self._run(piece, boxes[len(poses) : len(poses) + len(piece)])
         return poses
 
-    def _look(
+    def _query(
         self, frame: Image, state: SupportState, box: ArrayLike | None
-    ) -> tuple[Look, NDArray[np.float64]]:
+    ) -> tuple[Query, NDArray[np.float64]]:
         """One frame, state and box, checked; and the box, clipped."""
         if not isinstance(state, SupportState):
             raise ValueError(f"state must be a SupportState, from remember(...), got {type(state).__name__}")
@@ -215,19 +215,19 @@ class PoseEstimator:
             )
         size_hw = _size(check_image(frame, "frame"))
         clipped = check_box(_whole(size_hw) if box is None else box, size_hw)
-        return Look(frame=frame, matrix=self._crop_matrix(clipped), state=state), clipped
+        return Query(frame=frame, matrix=self._crop_matrix(clipped), state=state), clipped
 
-    def _run(self, looks: Sequence[Look], boxes: Sequence[NDArray[np.float64]]) -> list[Pose]:
-        """Run one graph; there is one for so many looks."""
-        points, scores = self.backend.locate(looks)  # (L, N, K, 2), (N, K)
+    def _run(self, queries: Sequence[Query], boxes: Sequence[NDArray[np.float64]]) -> list[Pose]:
+        """Run one graph; there is one for so many queries."""
+        points, scores = self.backend.locate(queries)  # (L, N, K, 2), (N, K)
         if not (np.isfinite(points).all() and np.isfinite(scores).all()):
             raise BackendError(
                 f"{self.bundle.path} gave numbers that are not finite ({self.model.precision})"
             )
         last = points[-1].astype(np.float64) * self.model.image_size  # of the last layer, pixels
         return [
-            _pose(look, box, crop_points, score)
-            for look, box, crop_points, score in zip(looks, boxes, last, scores, strict=True)
+            _pose(query, box, crop_points, score)
+            for query, box, crop_points, score in zip(queries, boxes, last, scores, strict=True)
         ]
 
     def _check(
@@ -256,12 +256,12 @@ class PoseEstimator:
         return tensors
 
 
-def _pose(look: Look, box: NDArray[np.float64], points: NDArray[np.float64], score: NDArray[Any]) -> Pose:
+def _pose(query: Query, box: NDArray[np.float64], points: NDArray[np.float64], score: NDArray[Any]) -> Pose:
     """From points (K, 2) in crop pixels and scores (K,) to what the user asked for."""
-    state = look.state
+    state = query.state
     count = len(state.known)
     return Pose(
-        keypoints=transform_points(points[:count], invert_matrix(look.matrix)),
+        keypoints=transform_points(points[:count], invert_matrix(query.matrix)),
         score=np.where(state.known, score[:count], 0).astype(np.float64),
         links=state.links,
         known=state.known,

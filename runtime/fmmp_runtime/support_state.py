@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from fmmp_runtime.bundle import Bundle
+from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.files import write_atomically
 from fmmp_runtime.pose import check_links
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from fmmp_export import export as export_module
-from fmmp_export import onnx_writer
 from fmmp_export.export import Export, assemble, export_bundle, query_name
-from fmmp_export.graphs import Part
-from fmmp_export.repack import Target
-from fmmp_train.checkpoint import save_model
+from fmmp_export.graph import writer
+from fmmp_export.graph.parts import Part
+from fmmp_export.graph.repack import Target
+from fmmp_train.checkpoint.files import save_model
 from fmmp_train.model import ModelConfig, Network
 
 SHOTS = 2
@@ -57,7 +57,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.traced: list[ir.Model] = []
-        self._trace = onnx_writer.trace
+        self._trace = writer.trace
 
     def __call__(self, part: Part) -> ir.Model:
         model = self._trace(part)
@@ -76,7 +76,7 @@ def record(checkpoint: Path, out: Path, target: Target, batches: tuple[int, ...]
     """An export, and what it traced; only while it ran was anything recorded."""
     recorder = Recorder()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(onnx_writer, "trace", recorder)
+        patch.setattr(writer, "trace", recorder)
         made = export_bundle(checkpoint, out, shots=SHOTS, target=target, batches=batches)
     support, *queries = recorder.traced
     return made, (support, dict(zip(map(query_name, (1, *batches)), queries, strict=True)))

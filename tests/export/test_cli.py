@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from fmmp_export import bundle, cli, onnx_writer
+from fmmp_export import bundle
 from fmmp_export import export as export_module
+from fmmp_export.cli import export as cli
 from fmmp_export.export import Export
+from fmmp_export.graph import writer
 from tests.export.conftest import SHOTS
 from tests.export.test_export import load_graphs
 
@@ -118,7 +120,7 @@ def test_a_full_disk_leaves_the_old_bundle_and_no_rest(
         (folder / "weights.bin").write_bytes(b"some")
         raise OSError(errno.ENOSPC, "No space left on device", str(folder / "weights.bin"))
 
-    monkeypatch.setattr(onnx_writer, "write", full)
+    monkeypatch.setattr(writer, "write", full)
     capsys.readouterr()
     assert "No space left" in refused(arguments, capsys)
     assert {file.name: file.read_bytes() for file in (tmp_path / "bundle").iterdir()} == before
@@ -139,7 +141,7 @@ def test_an_interrupted_export_leaves_nothing(tmp_path: Path) -> None:
 def test_an_installation_for_running_alone_says_what_it_lacks() -> None:
     code = (
         "import sys; sys.modules['onnx_ir'] = None\n"
-        "from fmmp_export.cli import main; main(['--ckpt', 'some.pth'])"
+        "from fmmp_export.cli.export import main; main(['--ckpt', 'some.pth'])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert answer.returncode == 1

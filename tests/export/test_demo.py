@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fmmp_export import demo
 from fmmp_export.export import Export
 from fmmp_runtime.files import sha256
-from fmmp_runtime.image import Image, read_image
+from fmmp_runtime.media.image import Image, read_image
 
 
 def patch(image: Image, point: NDArray[np.floating], radius: int) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import pytest
 
 from fmmp_export.demo import MODELS, find_checkpoint
 from fmmp_export.export import export_bundle
-from fmmp_export.verify import BACKEND
+from fmmp_export.parity.verify import BACKEND
 
 
 @pytest.mark.skipif(not (MODELS / "manifest.json").is_file(), reason="no models/ in this source tree")

@@ -18,20 +18,22 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from fmmp_export import builder, cli, engine_process
-from fmmp_export.engine import EngineError, Made, add_engines, find_builder
-from fmmp_export.engine_graph import prepare
-from fmmp_export.engine_process import Answer, Job
-from fmmp_export.operator_function import FMMP, INPUTS, NVIDIA, OperatorName, definition
-from fmmp_runtime import gpu
-from fmmp_runtime.bundle import Bundle
-from fmmp_runtime.engines import MODULES, EngineKey
+from fmmp_export.cli import export as cli
+from fmmp_export.engines import builder
+from fmmp_export.engines import process as engine_process
+from fmmp_export.engines.engine import EngineError, Made, add_engines, find_builder
+from fmmp_export.engines.graph import prepare
+from fmmp_export.engines.process import Answer, Job
+from fmmp_export.graph.operator import FMMP, INPUTS, NVIDIA, OperatorName, definition
+from fmmp_runtime.backends import gpu
+from fmmp_runtime.bundle.engines import MODULES, EngineKey
+from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.files import sha256
-from tests.runtime.fake_bundle import write_bundle
+from tests.fakes.bundle import write_bundle
 
 ASK = builder._ask
 LEVELS = [[3, 4], [1, 2]]
-FAKE = Path(__file__).parent / "fake_tensorrt.py"
+FAKE = Path(__file__).parents[1] / "fakes" / "tensorrt_builder.py"
 RTX = """
 __version__ = "{version}"
 ComputeCapability = enum.Enum("ComputeCapability", ["NONE", "CURRENT", "SM120", "SM75", "SM86"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.operator_gpu.nvidia import require
+from tests.plugins.cuda.nvidia import require
 
 REPOSITORY = Path(__file__).parents[2]
 PROCESS = REPOSITORY / "fmmp_export" / "engine_process.py"

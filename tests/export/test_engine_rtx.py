@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from fmmp_export.engine import EngineError, add_engines, find_builder
-from fmmp_export.engine_graph import prepare
+from fmmp_export.engines.engine import EngineError, add_engines, find_builder
+from fmmp_export.engines.graph import prepare
 from fmmp_export.export import Export
-from fmmp_runtime.bundle import Bundle
+from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.operators import library
-from tests.operator_gpu.nvidia import require
+from tests.plugins.cuda.nvidia import require
 
 
 @pytest.fixture

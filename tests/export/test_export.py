@@ -15,8 +15,6 @@ import torch
 from numpy.typing import NDArray
 
 from fmmp_export import export as export_module
-from fmmp_export import onnx_writer
-from fmmp_export.examples import PER_PHOTOGRAPH, draw_examples
 from fmmp_export.export import (
     Export,
     Precision,
@@ -25,13 +23,15 @@ from fmmp_export.export import (
     export_bundle,
     with_keypoints,
 )
-from fmmp_export.operator_function import NVIDIA, Msda, OperatorName
-from fmmp_export.verify import BACKEND, ParityError
+from fmmp_export.graph import writer
+from fmmp_export.graph.operator import NVIDIA, Msda, OperatorName
+from fmmp_export.parity.examples import PER_PHOTOGRAPH, draw_examples
+from fmmp_export.parity.verify import BACKEND, ParityError
 from fmmp_runtime import PoseEstimator, Support
 from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
-from fmmp_runtime.bundle import Bundle
+from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.operators import FOLDER_VARIABLE, library
-from fmmp_train.images import normalize
+from fmmp_train.data.images import normalize
 from fmmp_train.model import Network
 from tests.export.conftest import CONFIG, SHOTS, Traced, copy_of
 
@@ -179,7 +179,7 @@ def test_other_ways_to_write_the_operator(
     tmp_path: Path,
 ) -> None:
     models = assemble(*copy_of(traced), half=precision == "fp16", msda=msda)
-    onnx_writer.write(models, tmp_path)
+    writer.write(models, tmp_path)
     pair = onnx.load(tmp_path / "pair.onnx")
     called = [node for node in pair.graph.node if node.domain]
     if operator is None:

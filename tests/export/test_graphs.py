@@ -11,10 +11,10 @@ import pytest
 from onnx import numpy_helper
 
 from fmmp_export.export import Export
-from fmmp_export.onnx_writer import EMBEDDED, SCOPES, WEIGHTS
-from fmmp_export.operator_function import FMMP, OPSET
-from fmmp_export.precision import to_half
-from fmmp_export.projected import PROJECTED
+from fmmp_export.graph.half import to_half
+from fmmp_export.graph.operator import FMMP, OPSET
+from fmmp_export.graph.projected import PROJECTED
+from fmmp_export.graph.writer import EMBEDDED, SCOPES, WEIGHTS
 from tests.export.conftest import CONFIG, SHOTS
 
 GRAPHS = ("pair", "support", "query")

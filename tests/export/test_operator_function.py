@@ -13,16 +13,16 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
-from fmmp_export.operator_function import FMMP, INPUTS, NVIDIA, OPSET, OUTPUT, OperatorName, definition
-from fmmp_export.projected import INPUT_TYPES, PROJECTED, projected_definition
+from fmmp_export.graph.operator import FMMP, INPUTS, NVIDIA, OPSET, OUTPUT, OperatorName, definition
+from fmmp_export.graph.projected import INPUT_TYPES, PROJECTED, projected_definition
 from tests.golden import load_npz
-from tests.operator.reference import Array, Inputs, draw, reference, starts
-from tests.operator.session import INPUTS as COMPILED_INPUTS
-from tests.operator.session import PER_HEAD
-from tests.operator.session import PROJECTED as COMPILED_PROJECTED
-from tests.operator.test_projected import ATOL as PROJECTED_ATOL
-from tests.operator.test_projected import Projected, kinds, step_by_step
-from tests.operator.test_projected import draw as draw_projected
+from tests.plugins.cpu.reference import Array, Inputs, draw, reference, starts
+from tests.plugins.cpu.session import INPUTS as COMPILED_INPUTS
+from tests.plugins.cpu.session import PER_HEAD
+from tests.plugins.cpu.session import PROJECTED as COMPILED_PROJECTED
+from tests.plugins.cpu.test_projected import ATOL as PROJECTED_ATOL
+from tests.plugins.cpu.test_projected import Projected, kinds, step_by_step
+from tests.plugins.cpu.test_projected import draw as draw_projected
 
 FLOAT, HALF = int(TensorProto.FLOAT), int(TensorProto.FLOAT16)
 NUMPY: dict[int, type[np.floating[Any]]] = {FLOAT: np.float32, HALF: np.float16}

@@ -15,20 +15,20 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from fmmp_export import parity
-from fmmp_export.cli_parity import main
+from fmmp_export.cli.parity import main
 from fmmp_export.export import Export
-from fmmp_export.graphs import SUPPORT_INPUTS, example_inputs, support_part
-from fmmp_export.parity import compare_bundle
-from fmmp_export.repack import repack
-from fmmp_export.tensors import compare_tensors, torch_tensors
+from fmmp_export.graph.parts import SUPPORT_INPUTS, example_inputs, support_part
+from fmmp_export.graph.repack import repack
+from fmmp_export.parity import compare as parity
+from fmmp_export.parity.compare import compare_bundle
+from fmmp_export.parity.tensors import compare_tensors, torch_tensors
 from fmmp_runtime import backends
 from fmmp_runtime.backends import Backend
-from fmmp_runtime.bundle import Bundle, BundleError
-from fmmp_runtime.engines import EngineError, EngineSpec
+from fmmp_runtime.bundle.engines import EngineError, EngineSpec
+from fmmp_runtime.bundle.folder import Bundle, BundleError
 from fmmp_runtime.files import sha256
-from fmmp_train.checkpoint import save_model
-from fmmp_train.images import MEAN, STD
+from fmmp_train.checkpoint.files import save_model
+from fmmp_train.data.images import MEAN, STD
 from fmmp_train.model import Network
 from tests.export.conftest import SHOTS
 

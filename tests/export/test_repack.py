@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from fmmp_export.export import build_graphs
-from fmmp_export.graphs import flatten_state, unflatten_state
-from fmmp_export.onnx_writer import write
-from fmmp_export.operator_function import FMMP
-from fmmp_export.projected import PROJECTED
-from fmmp_export.repack import Target, repack
+from fmmp_export.graph.operator import FMMP
+from fmmp_export.graph.parts import flatten_state, unflatten_state
+from fmmp_export.graph.projected import PROJECTED
+from fmmp_export.graph.repack import Target, repack
+from fmmp_export.graph.writer import write
 from fmmp_runtime.pose import reference_index
-from fmmp_train.checkpoint import load_model
+from fmmp_train.checkpoint.files import load_model
 from fmmp_train.model import ModelConfig, Network
 from tests.golden import load_npz
 from tests.golden.weights import released_state
-from tests.operator.session import session
+from tests.plugins.cpu.session import session
 
 LAST = "6.weight"  # of a point head: the step in logits
 TARGETS: tuple[Target, ...] = ("cpu", "gpu")

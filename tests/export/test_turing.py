@@ -9,7 +9,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
-from fmmp_export.turing import products_as_convolutions
+from fmmp_export.graph.turing import products_as_convolutions
 
 ATOL = 1e-5  # sums of at most 16 products below 16, in float32 and in another order
 

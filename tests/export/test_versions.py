@@ -13,9 +13,9 @@ import pytest
 from fmmp_export.export import export_bundle
 from fmmp_runtime import PoseEstimator, Support
 from fmmp_runtime.pose import PADDING_SEED, draw_mixup, pad_keypoints
-from fmmp_train.checkpoint import save_model
+from fmmp_train.checkpoint.files import save_model
 from fmmp_train.model import ModelConfig
-from fmmp_train.presets import change, released
+from fmmp_train.training.presets import change, released
 from tests.train.recipes import network_of
 
 TINY = ModelConfig(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.fake_bundle import write_bundle
+from tests.fakes.bundle import write_bundle
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs PyCUDA itself, and our use of it, on the driver of fake_driver.c: `cuda_process.py LIBRARY`."""
+"""Runs PyCUDA itself, and our use of it, on the driver of tests/fakes/driver.c: `cuda_process.py LIBRARY`."""
 
 import ctypes
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fmmp_runtime import gpu
+from fmmp_runtime.backends import gpu
 from fmmp_runtime.backends.cuda import CudaDevice
 from fmmp_runtime.backends.device import DeviceError, DeviceMemoryError
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fmmp_runtime.annotation import read_annotation
+from fmmp_runtime.annotation.reader import read_annotation
 from fmmp_runtime.pose import AnnotationError, KeypointError, LinkError
 
 OWN: dict[str, Any] = {

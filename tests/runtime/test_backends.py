@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from fmmp_runtime import backends
 from fmmp_runtime.backends import BackendError
 from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
-from fmmp_runtime.bundle import Bundle
-from tests.runtime.fake_bundle import HEADS, KEYPOINTS, SIZE, copy_bundle
+from fmmp_runtime.bundle.folder import Bundle
+from tests.fakes.bundle import HEADS, KEYPOINTS, SIZE, copy_bundle
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from fmmp_runtime import Pose, PoseEstimator, Support, SupportState
 from fmmp_runtime.backends.states import StateCache
 from fmmp_runtime.batch import are_boxes, split
-from fmmp_runtime.image import ImageError
+from fmmp_runtime.media.image import ImageError
 from fmmp_runtime.pose import BoxError
-from tests.runtime.fake_bundle import write_bundle
+from tests.fakes.bundle import write_bundle
 
 SOAK = Path(__file__).parents[2] / "runtime" / "benchmarks" / "soak.py"
 POINTS = np.array([[30.0, 20.0], [100.0, 25.0], [95.0, 70.0], [40.0, 60.0]])

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fmmp_runtime.bench.cli import main
 from fmmp_runtime.bench.machine import this_machine
 from fmmp_runtime.bench.report import Report, Result, changes
 from fmmp_runtime.bench.work import Timing
-from tests.runtime.fake_bundle import add_reference, write_bundle
+from fmmp_runtime.cli.bench import main
+from tests.fakes.bundle import add_reference, write_bundle
 
 QUICK = ("--frames", "4", "--warmup", "1", "--threads", "1")
 

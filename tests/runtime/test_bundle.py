@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fmmp_runtime.bundle import Bundle, BundleError
-from tests.runtime.fake_bundle import HEADS, copy_bundle
+from fmmp_runtime.bundle.folder import Bundle, BundleError
+from tests.fakes.bundle import HEADS, copy_bundle
 
 
 def test_round_trip(bundle: Path, tmp_path: Path) -> None:

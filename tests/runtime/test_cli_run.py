@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fmmp_runtime import cli_run, read_image
-from fmmp_runtime.image import write_image
-from fmmp_runtime.video import VideoReader, VideoWriter
-from tests.runtime.fake_bundle import copy_bundle
+from fmmp_runtime import read_image
+from fmmp_runtime.cli import run as cli_run
+from fmmp_runtime.media.image import write_image
+from fmmp_runtime.media.video import VideoReader, VideoWriter
+from tests.fakes.bundle import copy_bundle
 from tests.runtime.test_video import Camera
 
 SQUARE = [[30.0, 20.0], [100.0, 25.0], [95.0, 70.0], [40.0, 60.0]]
@@ -334,7 +335,7 @@ def test_stopped_video_keeps_what_it_has(
         if done == 12:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("fmmp_runtime.run._progress", stop_at_twelve)
+    monkeypatch.setattr("fmmp_runtime.cli.run_job._progress", stop_at_twelve)
     assert cli_run.main(_arguments(bundle, folder, ["v.mp4"])) == 0
     assert "stopped after 12 frames" in capsys.readouterr().err
     assert len(json.loads((folder / "out" / "v-pose.json").read_text())["frames"]) == 12

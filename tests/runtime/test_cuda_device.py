@@ -39,7 +39,7 @@ def driver(pycuda: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["nm", "-D", "--undefined-only", extension], capture_output=True, text=True, check=True
     )
     wanted = set(re.findall(r" (cu[A-Z]\w+)", names.stdout))
-    source = HERE / "fake_driver.c"
+    source = HERE.parent / "fakes" / "driver.c"
     missing = sorted(wanted - set(re.findall(r"\b(cu[A-Z]\w+)\(", source.read_text())))
     (folder / "rest.c").write_text("".join(f"int {name}(void) {{ return 801; }}\n" for name in missing))
     target = folder / "libcuda.so.1"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmmp_runtime.draw import (
+from fmmp_runtime.media.draw import (
     ATTENTION,
     REFERENCE,
     draw_attention,

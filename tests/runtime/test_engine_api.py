@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.export.test_engine_api import mistakes, stubs
-from tests.operator_gpu.nvidia import require
+from tests.plugins.cuda.nvidia import require
 
 __all__ = ["stubs"]  # the fixture of the exporter's test
 
@@ -52,7 +52,7 @@ from collections import deque
 sys.path[:0] = [sys.argv[1], *json.loads(sys.argv[2])]
 import tensorrt_rtx as trt
 from fmmp_runtime.backends.engine import make_logger
-from fmmp_runtime.engines import dtype_name
+from fmmp_runtime.bundle.engines import dtype_name
 lacks = [f"{kind}.{name}" for kind, names in json.loads(sys.argv[3]).items()
          for name in names.split() if not hasattr(getattr(trt, kind), name)]
 complaints = deque()

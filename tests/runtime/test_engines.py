@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from fmmp_runtime import gpu
-from fmmp_runtime.bundle import Bundle, BundleError
-from fmmp_runtime.engines import EngineError, EngineKey, EngineSpec
+from fmmp_runtime.backends import gpu
+from fmmp_runtime.bundle.engines import EngineError, EngineKey, EngineSpec
+from fmmp_runtime.bundle.folder import Bundle, BundleError
 from fmmp_runtime.files import sha256
-from tests.runtime.fake_bundle import copy_bundle
+from tests.fakes.bundle import copy_bundle
 
 KEY = EngineKey(graph="query", backend="tensorrt-rtx", version="1.7.1", arch="sm86", plugin="ab" * 32)
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from fmmp_runtime import Pose, PoseEstimator, Support
 from fmmp_runtime.backends import BackendError
-from fmmp_runtime.image import ImageError
+from fmmp_runtime.media.image import ImageError
 from fmmp_runtime.pose import BoxError, KeypointError, LinkError, pad_keypoints, reference_index
-from tests.runtime.fake_bundle import HEADS, KEYPOINTS, PADDING, SIZE, write_bundle
+from tests.fakes.bundle import HEADS, KEYPOINTS, PADDING, SIZE, write_bundle
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (90, 140, 3), dtype=np.uint8)  # height and width differ
 POINTS = np.array([[30.0, 20.0], [100.0, 25.0], [95.0, 70.0], [40.0, 60.0]])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fmmp_runtime.image import LONGEST_SIDE, ImageError, check_image, read_image, warp, write_image
+from fmmp_runtime.media.image import LONGEST_SIDE, ImageError, check_image, read_image, warp, write_image
 from fmmp_runtime.pose import crop_matrix, invert_matrix
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (13, 21, 3), dtype=np.uint8)

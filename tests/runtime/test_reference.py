@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
-from fmmp_runtime.bundle import REFERENCE_FILE, Bundle, BundleError
+from fmmp_runtime.bundle.folder import REFERENCE_FILE, Bundle, BundleError
+from fmmp_runtime.bundle.reference import Difference, Reference, compare, fault
 from fmmp_runtime.files import sha256
-from fmmp_runtime.reference import Difference, Reference, compare, fault
-from tests.runtime.fake_bundle import SIZE, add_reference, write_bundle
+from tests.fakes.bundle import SIZE, add_reference, write_bundle
 
 
 @pytest.fixture

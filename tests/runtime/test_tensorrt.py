@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fmmp_runtime import Pose, PoseEstimator, Support, SupportState, backends, gpu
-from fmmp_runtime.backends import BackendError
+from fmmp_runtime import Pose, PoseEstimator, Support, SupportState, backends
+from fmmp_runtime.backends import BackendError, gpu
 from fmmp_runtime.backends.device import DeviceError, DeviceMemoryError
-from fmmp_runtime.bundle import Bundle
-from fmmp_runtime.engines import MODULES, EngineError, EngineKey, EngineSpec
+from fmmp_runtime.bundle.engines import MODULES, EngineError, EngineKey, EngineSpec
+from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.files import sha256
-from tests.runtime.fake_bundle import SIZE, copy_bundle, write_bundle
-from tests.runtime.fake_gpu import FakeDevice
+from tests.fakes.bundle import SIZE, copy_bundle, write_bundle
+from tests.fakes.gpu import FakeDevice
 
-FAKE = Path(__file__).parent / "fake_trt.py"
+FAKE = Path(__file__).parents[1] / "fakes" / "trt.py"
 POINTS = np.array([[30.0, 20.0], [100.0, 25.0], [95.0, 70.0], [40.0, 60.0]])
 RNG = np.random.default_rng(0)
 FRAMES = [RNG.integers(0, 256, (90 + 7 * n, 140 - 5 * n, 3), dtype=np.uint8) for n in range(7)]

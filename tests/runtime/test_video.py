@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fmmp_runtime.image import Image
-from fmmp_runtime.video import CameraStoppedError, VideoError, VideoReader, VideoWriter, is_video
+from fmmp_runtime.media.image import Image
+from fmmp_runtime.media.video import CameraStoppedError, VideoError, VideoReader, VideoWriter, is_video
 
 
 def _write(path: Path, count: int) -> Path:

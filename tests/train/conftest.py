@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fmmp_runtime.image import write_image
-from fmmp_train.data.synthetic import SyntheticCategory
+from fmmp_runtime.media.image import write_image
+from fmmp_train.synthetic import SyntheticCategory
 
 INSTANCES = {1: 5, 2: 3, 7: 2}  # category id -> how many
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from fmmp_train.data.dataset import ExampleOptions
+from fmmp_train.data.examples.dataset import ExampleOptions
 from fmmp_train.model import ModelConfig, Network
-from fmmp_train.presets import LossConfig, MixtureConfig, OptimizerConfig, TrainConfig
-from fmmp_train.schedule import ScheduleConfig
+from fmmp_train.training.presets import LossConfig, MixtureConfig, OptimizerConfig, TrainConfig
+from fmmp_train.training.schedule import ScheduleConfig
 
 
 def tiny(**changes: Any) -> TrainConfig:  # noqa: ANN401  # fields of TrainConfig

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fmmp_train.ablation import Trial, compare_versions, markdown
 from fmmp_train.data import read_split
-from fmmp_train.inputs import Locations
-from fmmp_train.paper import VERSIONS
-from fmmp_train.presets import LossConfig, TrainConfig
-from fmmp_train.reproduce import StoppedError, main, reproduce
-from fmmp_train.train import Outcome, Tell, start
+from fmmp_train.evaluation.report.paper import VERSIONS
+from fmmp_train.reproduction.ablation import Trial, compare_versions, markdown
+from fmmp_train.reproduction.reproduce import StoppedError, main, reproduce
+from fmmp_train.training.inputs import Locations
+from fmmp_train.training.presets import LossConfig, TrainConfig
+from fmmp_train.training.train import OnProgress, Outcome, start
 from tests.train.recipes import tiny
 
 CATEGORIES = [f"c{number}" for number in range(20)]
@@ -91,13 +91,13 @@ def test_whole_command_goes_on_where_it_stopped(
     )
     calls: list[str] = []
 
-    def counted(recipe: TrainConfig, locations: Locations, run: Path, *, tell: Tell) -> Outcome:
+    def counted(recipe: TrainConfig, locations: Locations, run: Path, *, on_progress: OnProgress) -> Outcome:
         calls.append(run.name)
         if len(calls) == 3:
             return Outcome(0, 1, None, None)
-        return start(recipe, locations, run, tell=tell)
+        return start(recipe, locations, run, on_progress=on_progress)
 
-    monkeypatch.setattr("fmmp_train.reproduce.start", counted)
+    monkeypatch.setattr("fmmp_train.reproduction.reproduce.start", counted)
     locations, asked = Locations(data=str(data)), read_split(data, "test")
     with pytest.raises(StoppedError, match="0 of 1 steps, which are kept"):
         reproduce(base, locations, asked, tmp_path / "out", [0])
@@ -133,7 +133,7 @@ def test_splits_and_weights_of_the_command(
         started.append((recipe, locations))
         return Outcome(0, 1, None, None)
 
-    monkeypatch.setattr("fmmp_train.reproduce.start", seen)
+    monkeypatch.setattr("fmmp_train.reproduction.reproduce.start", seen)
     command = ["--data", str(data_folder), "--out", str(tmp_path / "out"), "--preset", "released"]
     with pytest.raises(SystemExit, match="1"):
         main([*command, "--splits", "train,val,none", "--backbone-weights", "resnet50.pth"])

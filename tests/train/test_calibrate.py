@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from fmmp_train.calibrate import (
+from fmmp_train.calibration.calibrate import (
     calibrate,
     calibrate_file,
     calibration_error,
@@ -18,14 +18,14 @@ from fmmp_train.calibrate import (
     main,
     reliability,
 )
-from fmmp_train.checkpoint import load_model, save_model
+from fmmp_train.calibration.evidence import Sample, join, pair_sample, synthetic_sample, unseen_categories
+from fmmp_train.checkpoint.files import load_model, save_model
 from fmmp_train.data import find_annotations, read_annotations
-from fmmp_train.evaluate import Answer, evaluate
-from fmmp_train.evidence import Sample, join, pair_sample, synthetic_sample, unseen_categories
-from fmmp_train.images import normalize
+from fmmp_train.data.images import normalize
+from fmmp_train.evaluation.evaluate import Answer, evaluate
+from fmmp_train.evaluation.pairs import Pair, draw_pairs
+from fmmp_train.evaluation.predictors import network_predictor
 from fmmp_train.model import Network
-from fmmp_train.pairs import Pair, draw_pairs
-from fmmp_train.predictors import network_predictor
 from tests.train.recipes import tiny
 
 TRUE_WEIGHT = torch.tensor([-1.5, 0.5, 0.0], dtype=torch.float64)

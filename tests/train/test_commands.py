@@ -10,20 +10,21 @@ from pathlib import Path
 import pytest
 import torch
 
-from fmmp_train import cli_eval, cli_train
-from fmmp_train.checkpoint import load_model, save_model
-from fmmp_train.config import to_json
+from fmmp_train.checkpoint.files import load_model, save_model
+from fmmp_train.cli import eval as cli_eval
+from fmmp_train.cli import train as cli_train
 from fmmp_train.data import find_annotations, read_annotations
 from fmmp_train.data.mp100 import split_categories
-from fmmp_train.evaluate import evaluate
-from fmmp_train.inputs import Locations, training_set, validation_pairs
-from fmmp_train.journal import read_journal
+from fmmp_train.evaluation.evaluate import evaluate
+from fmmp_train.evaluation.pairs import draw_pairs
+from fmmp_train.evaluation.predictors import network_predictor
 from fmmp_train.model import Network
-from fmmp_train.pairs import draw_pairs
-from fmmp_train.predictors import network_predictor
-from fmmp_train.presets import MixtureConfig
-from fmmp_train.run_state import STATE_FILE
-from fmmp_train.train import MODEL_FILE, start
+from fmmp_train.training.config import to_json
+from fmmp_train.training.inputs import Locations, training_set, validation_pairs
+from fmmp_train.training.presets import MixtureConfig
+from fmmp_train.training.run.journal import read_journal
+from fmmp_train.training.run.state import STATE_FILE
+from fmmp_train.training.train import MODEL_FILE, start
 from tests.train.recipes import tiny
 
 

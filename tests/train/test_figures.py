@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from fmmp_runtime.image import read_image
-from fmmp_train.checkpoint import save_model
+from fmmp_runtime.media.image import read_image
+from fmmp_train.checkpoint.files import save_model
+from fmmp_train.cli.figures import main
 from fmmp_train.data import find_annotations, read_annotations
-from fmmp_train.evaluate import Answer
+from fmmp_train.evaluation.evaluate import Answer
+from fmmp_train.evaluation.pairs import Pair
 from fmmp_train.figures.attention import attention_figure, reads_of, record_reads
-from fmmp_train.figures.cli import main
 from fmmp_train.figures.crops import choose_pairs
 from fmmp_train.figures.methods import methods_figure
 from fmmp_train.figures.padding import _colours, padding_figure
 from fmmp_train.model import Network
 from fmmp_train.model.deform_attn import level_tensors, ms_deform_attn
-from fmmp_train.model.structure import STRUCTURES, DeformableAttention, FullStructure
-from fmmp_train.pairs import Pair
+from fmmp_train.model.fmmp.structure import STRUCTURES, DeformableAttention, FullStructure
 from tests.train.recipes import tiny
 
 SHAPES = ((2, 3), (4, 6))

@@ -2,7 +2,7 @@
 /// The crop for the Python runtime, which calls it through ctypes: no kernel is compiled on the device.
 #include <cstdint>
 
-#include "cuda_crop.h"
+#include "cuda/crop.h"
 
 #if defined(_WIN32)
 #define FMMP_EXPORT extern "C" __declspec(dllexport)

@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "cuda_ms_deform_attn.h"
+#include "cuda/ms_deform_attn.h"
 #include "signature.h"
 
 namespace fmmp::tensorrt {
 
 /// One of kOperators for TensorRT 10 and 11 and TensorRT-RTX. Unpacks, checks, launches and
-/// translates errors; the formula is in fmmp/ms_deform_attn.h, the kernel in src/cuda_kernels.cuh.
+/// translates errors; the formula is in fmmp/ms_deform_attn.h, the kernel in src/cuda/kernels.cuh.
 ///
 /// A method that fails says why in the log and returns non-zero (or null, or false), as TensorRT asks.
 class Plugin final : public nvinfer1::IPluginV3,

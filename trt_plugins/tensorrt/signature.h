@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "cuda_ms_deform_attn.h"
+#include "cuda/ms_deform_attn.h"
 #include "fmmp/check.h"
 
 /// What TensorRT calls the operators and their tensors, and which types they may have.

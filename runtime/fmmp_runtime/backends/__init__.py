@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fmmp_runtime.bundle import Bundle
-from fmmp_runtime.engines import TITLES, differences
+from fmmp_runtime.bundle.engines import TITLES, differences
+from fmmp_runtime.bundle.folder import Bundle
 
 if TYPE_CHECKING:
-    from fmmp_runtime.image import Image
+    from fmmp_runtime.media.image import Image
     from fmmp_runtime.support_state import SupportState
 
 NAMES = ("onnxruntime", "tensorrt", "tensorrt-rtx")
@@ -23,7 +23,7 @@ class BackendError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Look:
+class Query:
     """One place in one frame, and the category to find there; all of it checked."""
 
     frame: "Image"  # (H, W, 3) RGB uint8
@@ -44,7 +44,7 @@ class Backend(Protocol):
         """Run a graph on named arrays; all of its outputs by name."""
         ...
 
-    def locate(self, looks: Sequence[Look]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def locate(self, queries: Sequence[Query]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Crop and run the query graph for so many frames; their number is one of `Model.batches`.
 
         Returns:

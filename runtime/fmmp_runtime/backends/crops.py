@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmmp_runtime.backends import Look
+from fmmp_runtime.backends import Query
 from fmmp_runtime.backends.device import ALIGNMENT, Device
 from fmmp_runtime.pose import invert_matrix
 
@@ -32,13 +32,13 @@ class FrameBuffer:
         self._host = np.zeros(0, np.uint8)
         self._address = 0  # none yet
 
-    def upload(self, looks: Sequence[Look], sources: NDArray[Any]) -> None:
+    def upload(self, queries: Sequence[Query], sources: NDArray[Any]) -> None:
         """Send the frames on their way, each once, and say in `sources` (N,) how to crop them.
 
         Raises:
             DeviceMemoryError: the frames are too many or too large; those of before still fit.
         """
-        frames = {id(look.frame): look.frame for look in looks}
+        frames = {id(query.frame): query.frame for query in queries}
         starts, size = {}, 0
         for key, frame in frames.items():
             starts[key] = size
@@ -48,12 +48,12 @@ class FrameBuffer:
         for key, frame in frames.items():
             np.copyto(self._host[starts[key] :][: frame.nbytes].reshape(frame.shape), frame)
         self._device.upload(self._address, self._host[:size])
-        for source, look in zip(sources, looks, strict=True):
-            height, width, _ = look.frame.shape
-            source["pixels"] = self._address + starts[id(look.frame)]
+        for source, query in zip(sources, queries, strict=True):
+            height, width, _ = query.frame.shape
+            source["pixels"] = self._address + starts[id(query.frame)]
             source["height"], source["width"] = height, width
             source["row_bytes"] = 3 * width
-            source["inverse"] = invert_matrix(look.matrix)
+            source["inverse"] = invert_matrix(query.matrix)
 
     def _grow(self, size: int) -> None:
         host, address = self._device.pinned(size), self._device.allocate(size)

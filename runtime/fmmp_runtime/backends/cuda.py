@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmmp_runtime.backends.device import DeviceError, DeviceMemoryError
-from fmmp_runtime.gpu import DRIVER
+from fmmp_runtime.backends.gpu import DRIVER
 
 NON_BLOCKING = 1  # CU_STREAM_NON_BLOCKING: the stream does not wait for the default one of the host program
 THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: other threads may allocate meanwhile

@@ -11,10 +11,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fmmp_runtime import operators
-from fmmp_runtime.backends import BackendError, Look
+from fmmp_runtime.backends import BackendError, Query
 from fmmp_runtime.backends.states import StateCache, States
-from fmmp_runtime.bundle import Bundle
-from fmmp_runtime.image import warp
+from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.media.image import warp
 
 # Gives convolutions of 8 bits a bias of 32 bits, by way of half where their scales are half: infinity, often.
 WRONG_OPTIMIZERS = ["WeightBiasQuantization"]
@@ -69,19 +69,19 @@ class OnnxRuntimeBackend:
         except Exception as error:  # ONNX Runtime's errors have no class in common
             raise BackendError(f"ONNX Runtime cannot run {self._bundle.graph(graph)}: {error}") from error
 
-    def locate(self, looks: Sequence[Look]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def locate(self, queries: Sequence[Query]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Crop on the host and run the query graph for so many frames.
 
         Raises:
             BackendError: the graph cannot be loaded or run.
         """
         size = self._bundle.model.image_size
-        crops = np.empty((len(looks), size, size, 3), np.uint8)
-        for crop, look in zip(crops, looks, strict=True):
-            warp(look.frame, look.matrix, size, out=crop)
-        states = tuple(look.state for look in looks)
+        crops = np.empty((len(queries), size, size, 3), np.uint8)
+        for crop, query in zip(crops, queries, strict=True):
+            warp(query.frame, query.matrix, size, out=crop)
+        states = tuple(query.state for query in queries)
         tensors = states[0].tensors if len(states) == 1 else self._joined.get(states)
-        answer = self.run(self._bundle.model.batches[len(looks)], {"query": crops, **tensors})
+        answer = self.run(self._bundle.model.batches[len(queries)], {"query": crops, **tensors})
         return answer["points"], answer["score"]
 
     def _session(self, graph: str) -> ort.InferenceSession:

@@ -11,15 +11,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from fmmp_runtime import gpu, operators
-from fmmp_runtime.backends import BackendError, Look
+from fmmp_runtime import operators
+from fmmp_runtime.backends import BackendError, Query, gpu
 from fmmp_runtime.backends.crops import FrameBuffer
 from fmmp_runtime.backends.device import Device, DeviceError
 from fmmp_runtime.backends.engine import OpenEngine, Runtime
 from fmmp_runtime.backends.session import EngineSession, HeldState, QuerySession, hold_state
 from fmmp_runtime.backends.states import StateCache, States
-from fmmp_runtime.bundle import Bundle
-from fmmp_runtime.engines import MODULES, TITLES, EngineKey
+from fmmp_runtime.bundle.engines import MODULES, TITLES, EngineKey
+from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.files import sha256
 
 HELD_STATES = 64  # categories whose state stays on the GPU
@@ -109,18 +109,18 @@ class TensorRtBackend:
         with self._alone():
             return self._session(graph).run(inputs)
 
-    def locate(self, looks: Sequence[Look]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def locate(self, queries: Sequence[Query]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Crop and run the query graph for so many frames, on the GPU.
 
         Raises:
             BackendError, EngineError: there is no engine for it, no memory, or the GPU refuses.
         """
         with self._alone():
-            session = self._session(self._bundle.model.batches[len(looks)])
+            session = self._session(self._bundle.model.batches[len(queries)])
             assert isinstance(session, QuerySession)
-            held = [self._states.get((look.state,)) for look in looks]
+            held = [self._states.get((query.state,)) for query in queries]
             self._frames.upload(
-                looks, session.sources
+                queries, session.sources
             )  # may free memory, like the line before: nothing uses any
             session.put_states(held)
             return session.locate()

@@ -12,7 +12,7 @@ from typing import Any
 
 from fmmp_runtime.bench.report import Result
 from fmmp_runtime.bench.work import Task, Timing
-from fmmp_runtime.bundle import Bundle
+from fmmp_runtime.bundle.folder import Bundle
 
 
 class ParityError(ValueError):
@@ -27,7 +27,7 @@ def run(
     batches: Sequence[int],
     frames: int,
     warmup: int,
-    tell: Callable[[str], None],
+    on_progress: Callable[[str], None],
 ) -> list[Result]:
     """Check and time a bundle.
 
@@ -38,7 +38,7 @@ def run(
         batches: frames a call, likewise; none takes every graph that the bundle has.
         frames: to time in each way.
         warmup: calls before that.
-        tell: called with a line when something starts.
+        on_progress: called with a line when something starts.
 
     Raises:
         OSError, ValueError: the bundle cannot be opened or run here, or a process died.
@@ -59,11 +59,11 @@ def run(
                     warmup=warmup,
                 )
                 way = f"{bundle}, {batch} frame(s) a call, {count or 'all'} thread(s)"
-                tell(f"{way}: comparing with PyTorch's answers")
+                on_progress(f"{way}: comparing with PyTorch's answers")
                 checked = _child("check", task)
                 if checked["fault"]:
                     raise ParityError(f"{way}, {checked['backend']}: not timed, for {checked['fault']}")
-                tell(f"{way}: timing {frames} frames")
+                on_progress(f"{way}: timing {frames} frames")
                 timing = Timing(**_child("measure", task))
                 results.append(
                     Result(

@@ -48,7 +48,7 @@ def check(task: Task) -> dict[str, Any]:
     import numpy as np
 
     from fmmp_runtime import PoseEstimator, SupportState
-    from fmmp_runtime.reference import Reference, compare, fault
+    from fmmp_runtime.bundle.reference import Reference, compare, fault
 
     estimator = PoseEstimator(task.bundle, task.backend, task.threads)
     model = estimator.model

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fmmp-export`: checkpoint to bundle."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from fmmp_runtime.cli.arguments import positive
+from fmmp_runtime.cli.command import command
+
+
+@command("fmmp-export", extra="export")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.arch and args.backend == "onnx":
+        parser.error("--arch is for engines: say --backend tensorrt or tensorrt-rtx too")
+    if args.bundle and args.backend == "onnx":
+        parser.error("--bundle adds engines: say --backend tensorrt or tensorrt-rtx too")
+    if args.target == "cpu" and (args.backend != "onnx" or args.msda not in (None, "fmmp")):
+        parser.error("--target cpu is for our operator in ONNX Runtime: leave out --backend and --msda")
+    if args.bundle and (
+        args.precision != "fp32"
+        or any((args.keypoints, args.out, args.data, args.target, args.batch, args.shots, args.msda))
+    ):
+        parser.error("--bundle adds engines to what was exported: beside it, only --backend and --arch count")
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("fmmp_export").setLevel(logging.INFO)
+    try:
+        if args.backend == "onnx":
+            _export(args)
+        else:
+            _export_engines(args)
+    except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
+        parser.exit(1, f"fmmp-export: {error}\n")
+    return 0
+
+
+def _export_engines(args: argparse.Namespace) -> None:
+    from fmmp_export.engines.engine import add_engines, find_builder
+
+    builder = find_builder(args.backend, args.arch)  # first: an export takes minutes, to miss a package none
+    path = args.bundle or _export(args)
+    for made in add_engines(path, builder):
+        print(
+            f"{made.path}: {made.path.stat().st_size / 1e6:.0f} MB, "
+            + ("there already" if made.seconds is None else f"built in {made.seconds:.0f} s")
+        )
+
+
+def _export(args: argparse.Namespace) -> Path:
+    from fmmp_export.export import export_bundle  # imports torch: after parsing, so that --help is instant
+
+    precision: Literal["fp32", "fp16", "int8"] = args.precision
+    msda: Literal["fmmp", "nvidia", "standard"] = args.msda or "fmmp"
+    on_cpu = precision != "fp16" and args.backend == "onnx" and msda == "fmmp"
+    target: Literal["cpu", "gpu"] = args.target or ("cpu" if on_cpu else "gpu")
+    out = args.out or Path(f"{args.ckpt.stem}-{precision}")
+    made = export_bundle(
+        args.ckpt,
+        out,
+        precision=precision,
+        shots=args.shots or 1,
+        keypoints=args.keypoints,
+        target=target,
+        batches=sorted({*args.batch} - {1}),
+        msda=msda,
+        data=args.data,
+    )
+    for backend, parity in made.model.parity.items():
+        print(
+            f"{made.path}: {made.model.precision} for a {made.model.target.upper()}, "
+            f"{made.model.shots} shot(s), K={made.model.keypoints}, "
+            f"{made.num_nodes['query']} nodes a frame, made in {made.seconds:.0f} s\n"
+            f"  {backend} against torch: max {parity['max_px']:.2g} px, p99 {parity['p99_px']:.2g} px, "
+            f"PCK@0.05 {parity['pck_bundle']:.1f} against {parity['pck_torch']:.1f}"
+        )
+    return made.path
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fmmp-export",
+        description="Write a checkpoint as a bundle of static ONNX graphs, after comparing it with torch.",
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--ckpt", type=Path, help="released .pth, or ours (.safetensors)")
+    source.add_argument("--bundle", type=Path, help="instead: a bundle to add engines to")
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument(
+        "--fp16",
+        dest="precision",
+        action="store_const",
+        const="fp16",
+        default="fp32",
+        help="half precision where it is safe (default: float32)",
+    )
+    precision.add_argument(
+        "--int8",
+        dest="precision",
+        action="store_const",
+        const="int8",
+        help="the backbone in 8 bits: faster and less exact; the rest in float32, or in half for a GPU",
+    )
+    parser.add_argument("--shots", type=positive, help="support images (default: 1)")
+    parser.add_argument("--keypoints", type=positive, help="K after padding (default: as trained)")
+    parser.add_argument(
+        "--target",
+        choices=("cpu", "gpu"),
+        help="what the arithmetic is ordered for (default: gpu with --fp16, engines or --msda, else cpu)",
+    )
+    parser.add_argument(
+        "--batch",
+        type=positive,
+        nargs="+",
+        default=[],
+        metavar="N",
+        help="also graphs that take N frames at once",
+    )
+    parser.add_argument(
+        "-o", "--out", type=Path, help="folder to make (default: CKPT-fp32, -fp16 or -int8, here)"
+    )
+    parser.add_argument(
+        "--backend",
+        choices=("onnx", "tensorrt", "tensorrt-rtx"),
+        default="onnx",
+        help="onnx (default): no engines; tensorrt: engines for the GPU of this machine; "
+        "tensorrt-rtx: engines for any of its GPUs, built without one",
+    )
+    parser.add_argument(
+        "--arch",
+        type=_arch,
+        nargs="+",
+        default=[],
+        metavar="sm86",
+        help="GPUs to build engines for (default: that of this machine)",
+    )
+    parser.add_argument(
+        "--msda",
+        choices=("fmmp", "nvidia", "standard"),
+        help="deformable attention as our operator (default), as NVIDIA's plugin, or in standard operators",
+    )
+    parser.add_argument(
+        "--data", type=Path, help="MP-100-style folder to compare on (default: a few photographs)"
+    )
+    return parser
+
+
+def _arch(text: str) -> str:
+    if not re.fullmatch(r"sm_?\d{2,3}", text):
+        raise argparse.ArgumentTypeError(f"expected a GPU architecture such as sm86, got {text!r}")
+    return text.replace("_", "")

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a bundle gives what its checkpoint gives: ONNX Runtime against torch, layer by layer."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
+from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.bundle.reference import MAX_FLOAT, MAX_P99_PX, MAX_SCORE, Reference, summarise
+from fmmp_runtime.pose import pck
+from fmmp_train.data.examples.dataset import Example, collate
+from fmmp_train.data.images import normalize
+from fmmp_train.model import Network
+
+Feed = dict[str, NDArray[Any]]
+BACKEND = "onnxruntime-cpu"
+THRESHOLD = 0.05  # of PCK, the strictest of the metric
+BATCH = 8  # examples that torch gets at once
+REFERENCES = 2  # examples that stay in the bundle
+CACHED = 4  # examples that also go through the support and the query graphs
+
+# Half precision on a trained model: as many keypoints right.
+MAX_PCK_POINTS = 0.2
+# Eight bits in the backbone move points by pixels: what counts is how many of them are lost.
+MAX_PCK_LOSS = 1.0
+# The cached graphs round as the whole one does, but for a value on an edge that may fall to either side.
+MAX_CACHED = 1e-3
+
+
+class ParityError(ValueError):
+    """A bundle that does not give what its checkpoint gives."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """Differences between a bundle and torch in float32, over all layers unless said otherwise."""
+
+    max_px: float  # last layer
+    p99_px: float  # last layer
+    per_layer_max: list[float]  # in [0, 1]
+    state_max: float  # support and query graphs against the pair graph, in [0, 1]
+    score_max: float
+    pck_torch: float  # at THRESHOLD, in percent
+    pck_bundle: float
+    keypoints: int  # compared in PCK
+    examples: list[str]  # what they were drawn from
+
+
+def measure(network: Network, bundle: Bundle, examples: Sequence[Example], names: Sequence[str]) -> Parity:
+    """Run both on `examples` and compare.
+
+    Args:
+        network: in eval mode.
+        bundle: of it.
+        examples: at least one, each with the bundle's shots and padded to its K.
+        names: what the examples were drawn from, for the record.
+    """
+    size, padding = bundle.model.image_size, bundle.model.crop_padding
+    expected, scores = run_torch(network, examples)  # (L, examples, K, 2), (examples, K)
+    backend = OnnxRuntimeBackend(bundle, threads=1)  # no pool, whose threads would spin against torch's
+    differences, score_differences = [], []
+    hits = []  # PCK of torch and of the bundle for each example
+    remembered = []  # what the query graphs are given, and what the pair graph answered
+    for index, example in enumerate(examples):
+        inputs = graph_inputs(example)
+        found = backend.run("pair", inputs)
+        if index < CACHED:
+            query = {"query": inputs.pop("query")}
+            remembered.append((query | backend.run("support", inputs), found["points"]))
+        truth = expected[:, index]
+        differences.append(np.abs(found["points"][:, 0].astype(np.float64) - truth))
+        score_differences.append(found["score"][0] - scores[index])
+        hits.append(
+            [example_pck(points, example, size, padding) for points in (truth[-1], found["points"][-1, 0])]
+        )
+    difference = np.stack(differences, axis=1)  # (L, examples, K, 2)
+    apart = summarise(difference, np.stack(score_differences), size)
+    pck_torch, pck_bundle = np.mean(hits, axis=0) * 100
+    return Parity(
+        max_px=apart.max_px,
+        p99_px=apart.p99_px,
+        per_layer_max=apart.per_layer_max,
+        state_max=_cached_difference(backend, bundle, remembered),
+        score_max=apart.score_max,
+        pck_torch=float(pck_torch),
+        pck_bundle=float(pck_bundle),
+        keypoints=int(sum(scored(example).sum() for example in examples)),
+        examples=list(names),
+    )
+
+
+def _cached_difference(
+    backend: OnnxRuntimeBackend, bundle: Bundle, remembered: Sequence[tuple[Feed, NDArray[np.float32]]]
+) -> float:
+    """Largest difference of a query graph's points, for any number of frames at once, to the pair graph's."""
+    largest = 0.0
+    for name, graph in bundle.model.graphs.items():
+        if name in ("pair", "support"):
+            continue
+        count = graph.shape("query")[0]
+        for start in range(0, len(remembered), count):
+            rows = [remembered[(start + row) % len(remembered)] for row in range(count)]
+            feed = {key: np.concatenate([inputs[key] for inputs, _ in rows]) for key in rows[0][0]}
+            expected = np.concatenate([points for _, points in rows], axis=1)
+            largest = max(largest, float(np.abs(backend.run(name, feed)["points"] - expected).max()))
+    return largest
+
+
+def make_reference(network: Network, examples: Sequence[Example]) -> Reference:
+    """The first of `examples` with the answers of `network`, to be kept in its bundle."""
+    chosen = examples[:REFERENCES]
+    points, score = run_torch(network, chosen)
+    inputs = [graph_inputs(example) for example in chosen]
+    return Reference(
+        **{name: np.concatenate([each[name] for each in inputs]) for name in inputs[0]},
+        points=points,
+        score=score,
+    )
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A number that must not be too large; NaN is."""
+
+    what: str
+    found: float
+    allowed: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is not."""
+        return self.found <= self.allowed
+
+    def __str__(self) -> str:
+        """The number and its limit, in words."""
+        return f"{self.what} is {self.found:.2g}, at most {self.allowed:g} is allowed"
+
+
+def limits(
+    precision: str, *, layer_max: float, p99_px: float, pck_torch: float, pck_bundle: float, score_max: float
+) -> list[Limit]:
+    """What a bundle of this precision must keep to; the arguments are as in `Parity`."""
+    if precision == "fp32":
+        return [
+            Limit("largest difference of a layer", layer_max, MAX_FLOAT),
+            Limit("largest difference of a score", score_max, MAX_SCORE),
+        ]
+    loss = pck_torch - pck_bundle
+    if precision == "int8":
+        return [Limit(f"loss of PCK@{THRESHOLD:g} in points", loss, MAX_PCK_LOSS)]
+    return [
+        Limit("99th percentile of the shift in pixels", p99_px, MAX_P99_PX),
+        Limit(f"change of PCK@{THRESHOLD:g} in points", abs(loss), MAX_PCK_POINTS),
+    ]
+
+
+def check(parity: Parity, precision: str) -> None:
+    """Refuse a bundle that is too far off.
+
+    Raises:
+        ParityError: says which number was expected and which came.
+    """
+    checks = limits(
+        precision,
+        layer_max=max(parity.per_layer_max),
+        p99_px=parity.p99_px,
+        pck_torch=parity.pck_torch,
+        pck_bundle=parity.pck_bundle,
+        score_max=parity.score_max,
+    )
+    cached = MAX_FLOAT if precision == "fp32" else MAX_CACHED
+    checks.append(Limit("difference between cached and whole", parity.state_max, cached))
+    for each in checks:
+        if not each.holds:
+            raise ParityError(
+                f"the {precision} graph does not give what the checkpoint gives, so nothing was written: "
+                + str(each)
+                + ("" if precision == "fp32" else f"; export without --{precision}")
+            )
+
+
+def as_json(parity: Parity) -> dict[str, dict[str, Any]]:
+    """The `parity` entry of model.json."""
+    return {BACKEND: asdict(parity)}
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """On a shared machine threads that wait in a spin cost torch many times what they give."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@_one_thread()
+@torch.inference_mode()
+def run_torch(
+    network: Network, examples: Sequence[Example]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Points of every layer (L, examples, K, 2) and scores (examples, K)."""
+    points, scores = [], []
+    for start in range(0, len(examples), BATCH):
+        batch = collate(examples[start : start + BATCH])
+        state = network.support_state(
+            normalize(batch.support), batch.support_keypoints, batch.support_visible, batch.reference_index
+        )
+        located = network.locate(normalize(batch.query), state)
+        points.append(located.points.numpy())
+        scores.append(located.score.numpy())
+    return np.concatenate(points, axis=1), np.concatenate(scores)
+
+
+def graph_inputs(example: Example) -> Feed:
+    """What the graphs take of an example."""
+    return {
+        "query": example.query[None],
+        "support": example.support[None],
+        "keypoints": example.support_keypoints[None],
+        "visible": example.support_visible[None],
+        "reference_index": example.reference_index[None],
+    }
+
+
+def scored(example: Example) -> NDArray[np.bool_]:
+    """The category's own keypoints (K_c,) that show in the query and in every support."""
+    shown = example.query_visible & example.support_visible.all(0)
+    return np.asarray(shown[: example.num_keypoints])
+
+
+def example_pck(
+    points: NDArray[np.floating], example: Example, size: int, padding: float, threshold: float = THRESHOLD
+) -> float:
+    """PCK of points (K, 2) in [0, 1] of the query crop."""
+    count = example.num_keypoints
+    side = size / padding  # of the object's box, in pixels of the crop
+    return pck(
+        points[:count] * size,
+        example.query_keypoints[:count] * size,
+        scored(example),
+        (side, side),
+        threshold,
+    )

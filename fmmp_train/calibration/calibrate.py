@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make the score honest: a logistic regression of "this keypoint is right" on what the network saw.
+
+Only `Network.confidence` changes; no keypoint moves.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+from safetensors import safe_open
+from torch import Tensor
+from torch.nn import functional
+
+from fmmp_train.calibration.evidence import Sample, join, pair_sample, synthetic_sample
+from fmmp_train.checkpoint.files import CONFIG_KEY, load_model, save_model
+from fmmp_train.data import find_annotations, read_annotations
+from fmmp_train.evaluation import trust
+from fmmp_train.evaluation.pairs import Pair, draw_pairs
+from fmmp_train.evaluation.report.charts import draw_reliability, save_figure
+from fmmp_train.evaluation.trust import Bin
+from fmmp_train.model import Network
+from fmmp_train.model.fmmp.confidence import CORRECT_WITHIN
+
+SYNTHETIC = 100  # categories, beside those of the pairs
+_RIDGE = 0.005  # of the mean loss, on standardised evidence: no infinite weights where data is separable
+_MIN_SPREAD = 0.05  # of evidence: one that hardly varies gets no weight that half precision could not hold
+_NEWTON_STEPS = 50
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How honest the score is on the pairs: expected calibration errors, over ten bins of equal width."""
+
+    before: float
+    after: float  # on the keypoints it was fitted to
+    held_out: float  # each category scored by a fit to all others
+    right: float  # share of keypoints that are right
+    reliability_before: tuple[Bin, ...]
+    reliability: tuple[Bin, ...]  # of the held-out scores
+
+
+def calibrate(network: Network, pairs: Sequence[Pair], *, synthetic: int = SYNTHETIC) -> Calibration:
+    """Fit the network's confidence, in place, to annotated pairs and to synthetic categories it never saw.
+
+    Validation sets have few categories, and a fit to them alone takes what tells those apart for what tells
+    right from wrong. Every category weighs the same, so many synthetic ones say how much each piece of
+    evidence counts. The errors are those on `pairs`.
+
+    Args:
+        network: whose `confidence` is fitted.
+        pairs: of categories it did not learn from.
+        synthetic: how many synthetic categories; 0, none.
+
+    Raises:
+        ValueError: all keypoints are right, or all wrong: there is nothing to tell apart.
+    """
+    judged = pair_sample(network, pairs)
+    if judged.is_right.all() or not judged.is_right.any():
+        raise ValueError(
+            f"all {len(judged.is_right)} keypoints are {'right' if judged.is_right[0] else 'wrong'}: "
+            "calibration needs some of both"
+        )
+    sample = join(judged, synthetic_sample(network, synthetic)) if synthetic else judged
+    confidence = network.confidence
+    before = (judged.evidence @ confidence.weight.double().cpu() + confidence.bias.double().cpu()).sigmoid()
+    weight, bias = fit(sample)
+    held_out = _held_out(sample, judged)
+    confidence.weight.copy_(weight)
+    confidence.bias.copy_(bias)
+    confidence.calibrated.fill_(True)
+    return Calibration(
+        before=calibration_error(before, judged),
+        after=calibration_error((judged.evidence @ weight + bias).sigmoid(), judged),
+        held_out=calibration_error(held_out, judged),
+        right=float((judged.weight * judged.is_right).sum()),
+        reliability_before=tuple(reliability(before, judged)),
+        reliability=tuple(reliability(held_out, judged)),
+    )
+
+
+def fit(sample: Sample) -> tuple[Tensor, Tensor]:
+    """Weighted logistic regression by Newton's method in float64: weight (E,) and bias ()."""
+    mean = sample.evidence.mean(0)
+    spread = sample.evidence.std(0).clamp(min=_MIN_SPREAD)
+    inputs = functional.pad((sample.evidence - mean) / spread, (0, 1), value=1.0)  # (N, E + 1)
+    target = sample.is_right.double()
+    share = sample.weight
+    ridge = torch.full((inputs.shape[1],), _RIDGE, dtype=torch.float64)
+    ridge[-1] = 0  # the bias is free
+    solution = torch.zeros_like(ridge)
+
+    def loss(at: Tensor) -> Tensor:
+        entropy = functional.binary_cross_entropy_with_logits(inputs @ at, target, reduction="none")
+        return (share * entropy).sum() + (ridge * at.square()).sum() / 2
+
+    for _ in range(_NEWTON_STEPS):
+        score = (inputs @ solution).sigmoid()
+        gradient = inputs.mT @ (share * (score - target)) + ridge * solution
+        curvature = inputs.mT @ ((share * score * (1 - score))[:, None] * inputs) + ridge.diag()
+        curvature += 1e-12 * torch.eye(len(ridge), dtype=torch.float64)
+        step = torch.linalg.solve(curvature, gradient)
+        length = 1.0
+        while loss(solution - length * step) > loss(solution) and length > 1e-6:
+            length /= 2
+        solution = solution - length * step
+        if float(gradient.abs().max()) < 1e-10:
+            break
+    weight = solution[:-1] / spread
+    return weight, solution[-1] - (weight * mean).sum()
+
+
+def reliability(score: Tensor, sample: Sample) -> list[Bin]:
+    """As `trust.reliability`, every category of the sample weighing the same."""
+    return trust.reliability(score.numpy(), sample.is_right.numpy(), sample.weight.numpy())
+
+
+def calibration_error(score: Tensor, sample: Sample) -> float:
+    """As `trust.calibration_error`, every category of the sample weighing the same."""
+    return trust.calibration_error(reliability(score, sample))
+
+
+def _held_out(sample: Sample, judged: Sample) -> Tensor:
+    """(N,) scores of each category of `judged`, which `sample` starts with, by a fit to all others."""
+    score = torch.zeros(len(judged.category), dtype=torch.float64)
+    for number in set(judged.category.tolist()):
+        inside = judged.category == number
+        others = sample.category != number
+        weight, bias = fit(sample.only(others) if others.any() else sample)  # a lone one has no others
+        score[inside] = (judged.evidence[inside] @ weight + bias).sigmoid()
+    return score
+
+
+def calibrate_file(path: Path, pairs: Sequence[Pair], *, synthetic: int = SYNTHETIC) -> Calibration:
+    """Calibrate a `.safetensors` checkpoint of ours in place; its notes stay.
+
+    Raises:
+        OSError: it can't be read or written.
+        ValueError: it is none, or see `calibrate`.
+    """
+    network = load_model(path)
+    with safe_open(path, framework="pt") as file:
+        notes = {key: value for key, value in (file.metadata() or {}).items() if key != CONFIG_KEY}
+    result = calibrate(network, pairs, synthetic=synthetic)
+    save_model(network, path, notes=notes)
+    return result
+
+
+def draw(result: Calibration, path: Path) -> None:
+    """Draw the reliability diagram before and after, the latter held out.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.add_subplot()
+    bins = {
+        f"before: calibration error {result.before:.3f}": list(result.reliability_before),
+        f"after, held out: {result.held_out:.3f}": list(result.reliability),
+    }
+    draw_reliability(axes, bins)
+    axes.legend(loc="upper left", fontsize=9)
+    save_figure(figure, path)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Calibrate a checkpoint: `python -m fmmp_train.calibration.calibrate MODEL --data DIR`."""
+    parser = argparse.ArgumentParser(
+        prog="fmmp_train.calibration.calibrate", description="Calibrate a checkpoint's score, in place."
+    )
+    parser.add_argument("model", type=Path, help=".safetensors checkpoint")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        action="append",
+        metavar="DIR",
+        help="has annotations/ and images/; may be given several times",
+    )
+    parser.add_argument("--split", default="val", help="of every folder (default: %(default)s)")
+    parser.add_argument("--pairs", type=int, default=24, help="of a category (default: %(default)s)")
+    parser.add_argument(
+        "--synthetic",
+        type=int,
+        default=SYNTHETIC,
+        help="categories that are drawn beside them (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw the reliability before and after, .png"
+    )
+    args = parser.parse_args(argv)
+    try:
+        datasets = [read_annotations(find_annotations(folder, args.split)) for folder in args.data]
+        pairs = [pair for dataset in datasets for pair in draw_pairs(dataset, per_category=args.pairs)]
+        result = calibrate_file(args.model, pairs, synthetic=args.synthetic)
+        if args.picture is not None:
+            draw(result, args.picture)
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    within = f"error below {CORRECT_WITHIN:g} of the longer box side"
+    print(f"{result.right:.1%} of the keypoints are right ({within})")
+    errors = f"{result.before:.3f} before, {result.after:.3f} after, {result.held_out:.3f} held out"
+    print(f"expected calibration error: {errors}")
+    for part in result.reliability:
+        print(f"score {part.score:.2f}: {part.right:.2f} right ({part.weight:.1%} of the keypoints)")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read and write weights as data only: ours (safetensors, configuration inside) and the released `.pth`."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from fmmp_train.checkpoint import released
+from fmmp_train.model import ModelConfig, Network
+
+CONFIG_KEY = "fmmp_config"  # in the safetensors metadata
+_NAMED = 4  # how many parameters an error names
+
+
+def load_model(source: str | os.PathLike[str] | Mapping[str, Tensor], *, max_keypoints: int = 70) -> Network:
+    """Build the network that a weight file describes, in eval mode on the CPU.
+
+    Args:
+        source: a `.safetensors` file of ours; a released `.pth` (bare state dict, or a dict with `state_dict`
+            and `meta` as mmcv writes it, with or without a `module.` prefix); or such a state dict itself.
+        max_keypoints: K of a released checkpoint, which doesn't say it; ours do.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no checkpoint, would run code, or its parameters don't fit (they are named).
+    """
+    config = None
+    if isinstance(source, Mapping):
+        state = dict(source)
+    else:
+        state, config = read_state(Path(source))
+    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    is_theirs = config is None
+    if config is None:
+        if not released.is_released(state):
+            some = ", ".join(list(state)[:_NAMED])
+            raise ValueError(
+                f"not an FMMP checkpoint: no parameter is called {released.MARK}… (found {some or 'none'}); "
+                "give a released .pth or a .safetensors file written by fmmp-train"
+            )
+        config = released.infer_config(state, max_keypoints=max_keypoints)
+        state = released.translate(state)
+    network = Network(config)
+    if is_theirs:  # the released network has no score; ours starts uncalibrated
+        state |= {
+            name: value for name, value in network.state_dict().items() if name.startswith("confidence.")
+        }
+    _check_fits(network.state_dict(), state)
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def save_model(
+    network: Network, path: str | os.PathLike[str], *, notes: Mapping[str, str] | None = None
+) -> None:
+    """Write the weights with their configuration, under a temporary name first.
+
+    Args:
+        network: what to save.
+        path: a `.safetensors` file; replaced if it exists.
+        notes: further metadata, such as the recipe; readable with any safetensors tool.
+    """
+    path = Path(path)
+    metadata = {**(notes or {}), CONFIG_KEY: network.config.to_json()}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    partial = path.with_name(path.name + ".partial")
+    try:
+        save_file(tensors, partial, metadata=metadata)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_state(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:
+    """Tensors of a file by name, as data only, and the configuration if the file carries one.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no weight file, or would run code.
+    """
+    if not path.is_file():
+        why = "it is a folder" if path.is_dir() else "no such file"
+        raise FileNotFoundError(f"no checkpoint at {path}: {why}")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    _check_kind(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"{path} is damaged, or holds more than tensors and plain data; it was not loaded, because that "
+            f"could run code. Download it again, or re-save its state_dict alone. ({reason_of(error)})"
+        ) from error
+    except Exception as error:  # of nearly any type, where bytes are wrong
+        raise ValueError(f"{path} is truncated or damaged: {reason_of(error)}") from error
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    ):
+        raise ValueError(
+            f"{path} holds no state_dict: expected a dict of tensors by name, or one under 'state_dict'"
+        )
+    return state, None
+
+
+def reason_of(error: Exception) -> str:
+    """What kind of error, and the first sentence of what it says, if it says anything."""
+    reason = str(error).rpartition("WeightsUnpickler error: ")[2]  # torch advises before that to run the code
+    return f"{type(error).__name__}: {reason}".splitlines()[0].partition(". ")[0]
+
+
+def _check_kind(path: Path) -> None:
+    """See that a file begins as those of `torch.save` do; otherwise say what it is."""
+    with path.open("rb") as file:
+        start = file.read(64)
+    if start.startswith((b"PK", b"\x80")):  # a zip archive; a pickle, as before PyTorch 1.6
+        return
+    if not start:
+        kind = "an empty file, so truncated: download it again"
+    elif start.startswith(b"version https://git-lfs"):
+        kind = "a Git LFS pointer to one: git lfs pull fetches it"
+    elif start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        kind = "a web page: download the file itself"
+    elif start.isascii() and start.decode().replace("\n", " ").replace("\t", " ").isprintable():
+        kind = "text"
+    else:
+        kind = f"a file that begins with the bytes {start[:4].hex(' ')}"
+    raise ValueError(f"{path} is no PyTorch checkpoint but {kind}")
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(CONFIG_KEY)
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- the file is no mapping
+    except SafetensorError as error:
+        raise ValueError(f"{path} is truncated or no safetensors file: {error}") from error
+    return state, ModelConfig.from_json(text) if text is not None else None
+
+
+def _check_fits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    """Name the first parameters that are missing, unknown or of another shape."""
+    problems = {
+        "missing": [name for name in expected if name not in found],
+        "unknown": [name for name in found if name not in expected],
+        "misshapen": [
+            f"{name} (expected {tuple(expected[name].shape)}, found {tuple(tensor.shape)})"
+            for name, tensor in found.items()
+            if name in expected and tensor.shape != expected[name].shape
+        ],
+    }
+    lines = [
+        f"{len(names)} {kind}: {', '.join(names[:_NAMED])}{' …' if len(names) > _NAMED else ''}"
+        for kind, names in problems.items()
+        if names
+    ]
+    if lines:
+        raise ValueError("the checkpoint doesn't fit the network; " + "; ".join(lines))

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far a located keypoint can be trusted: a logistic regression on what the network did to find it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+MIN_STEP = 1e-3  # fraction of the crop: a quarter of a pixel; smaller steps say no more
+CORRECT_WITHIN = 0.1  # the score is the probability of an error below this fraction of the longer box side
+
+
+class Confidence(nn.Module):
+    """Score in [0, 1]; calibrated on validation data by `fmmp_train.calibration.calibrate`, see `calibrated`.
+
+    Evidence for each keypoint: log of the last steps between layers (agreement) and, when the start is a
+    match, how narrow the belief was and how alike the found cells are. Uncalibrated, only the order of the
+    scores has meaning.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    calibrated: Tensor
+
+    def __init__(self, num_evidence: int) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.full((num_evidence,), -1.0 / num_evidence))
+        self.register_buffer("bias", torch.tensor(-4.0))  # steps of e^-4, 5 px, score 0.5
+        self.register_buffer("calibrated", torch.tensor(False))
+
+    def forward(self, evidence: Tensor) -> Tensor:
+        """(B, K, E) -> (B, K) in [0, 1]."""
+        return (evidence @ self.weight + self.bias).sigmoid()
+
+
+def steps(trail: Tensor) -> Tensor:
+    """Start and layers (L+1, B, K, 2) -> log lengths of the steps into the last two layers, (B, K, 2).
+
+    With one layer both are its only step.
+    """
+    lengths = (trail[1:] - trail[:-1]).square().sum(-1).sqrt()  # (L, B, K)
+    logs = (lengths + MIN_STEP).log()
+    return torch.stack((logs[-1], logs[-2:][0]), dim=-1)

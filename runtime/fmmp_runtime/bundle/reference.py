@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What PyTorch answers to a few crops, kept in a bundle: any machine can tell whether it gives the same."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from fmmp_runtime.backends import Backend
+from fmmp_runtime.bundle.folder import REFERENCE_FILE, Bundle, BundleError, Model
+from fmmp_runtime.files import write_atomically
+
+# Two float32 implementations of this network differ by about 1e-5 after three layers; 1e-4 is 0.026 px.
+MAX_FLOAT = 1e-4
+# Half precision on a trained model: half a pixel for 99 of 100 keypoints.
+MAX_P99_PX = 0.5
+# A score is a logistic function of logarithms of steps down to 1e-3: 1e-4 in a point may be 0.1 in it.
+MAX_SCORE = 0.1
+# Eight bits move points by pixels, as many as the export found; on another processor a little more.
+MORE_THAN_FOUND = 2.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reference:
+    """N questions as the graphs take them, and the answers of PyTorch in float32."""
+
+    query: NDArray[np.uint8]  # (N, size, size, 3)
+    support: NDArray[np.uint8]  # (N, S, size, size, 3)
+    keypoints: NDArray[np.float32]  # (N, S, K, 2)
+    visible: NDArray[np.bool_]  # (N, S, K)
+    reference_index: NDArray[np.int64]  # (N, S, K, M)
+    points: NDArray[np.float32]  # (L, N, K, 2) in [0, 1]
+    score: NDArray[np.float32]  # (N, K)
+
+    def save(self, folder: Path) -> None:
+        """Write `REFERENCE_FILE` into the folder of a bundle."""
+        tensors = {each.name: np.ascontiguousarray(getattr(self, each.name)) for each in fields(self)}
+        write_atomically(folder / REFERENCE_FILE, save(tensors))
+
+    @classmethod
+    def load(cls, bundle: Bundle) -> "Reference":
+        """Read that of a bundle, whose hash was checked when it was opened.
+
+        Raises:
+            BundleError: it has none, or what is in it doesn't fit.
+        """
+        path = bundle.path / REFERENCE_FILE
+        if REFERENCE_FILE not in bundle.model.files:
+            raise BundleError(f"{bundle.path} has no {REFERENCE_FILE} to compare with: export it again")
+        try:
+            tensors = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise BundleError(f"{path} cannot be read: {error}; export the bundle again") from error
+        names = {each.name for each in fields(cls)}
+        if set(tensors) != names:
+            raise BundleError(f"{path} holds {sorted(tensors)}, expected {sorted(names)}: export it again")
+        return cls(**tensors)
+
+    def inputs(self, row: int) -> dict[str, NDArray[Any]]:
+        """What the support graph takes of one question."""
+        names = ("support", "keypoints", "visible", "reference_index")
+        return {name: getattr(self, name)[row : row + 1] for name in names}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How far a backend's answers are from the reference, over all of its questions."""
+
+    max_px: float  # last layer
+    p99_px: float  # last layer
+    per_layer_max: list[float]  # in [0, 1]
+    score_max: float
+
+
+def compare(backend: Backend, model: Model, reference: Reference, graph: str = "query") -> Difference:
+    """Ask a backend the questions of `reference`, through the support graph and a query graph.
+
+    Args:
+        backend: of the bundle.
+        model: of the bundle.
+        reference: of the bundle.
+        graph: "query", or that of a batch, which gets the questions repeated as often as it takes.
+    """
+    states = [backend.run("support", reference.inputs(row)) for row in range(len(reference.query))]
+    count = model.graphs[graph].shape("query")[0]
+    differences, score_differences = [], []
+    for start in range(0, len(states), count):
+        rows = [(start + place) % len(states) for place in range(count)]
+        feed = {name: np.concatenate([states[row][name] for row in rows]) for name in states[0]}
+        answer = backend.run(graph, {"query": reference.query[rows], **feed})
+        differences.append(answer["points"].astype(np.float64) - reference.points[:, rows])
+        score_differences.append(answer["score"] - reference.score[rows])
+    return summarise(np.concatenate(differences, axis=1), np.concatenate(score_differences), model.image_size)
+
+
+def summarise(
+    difference: NDArray[np.float64], score_difference: NDArray[np.floating], image_size: int
+) -> Difference:
+    """Summarise differences (L, N, K, 2) of points in [0, 1], and (N, K) of scores."""
+    pixels = np.linalg.norm(difference[-1], axis=-1) * image_size
+    return Difference(
+        max_px=float(pixels.max()),
+        p99_px=float(np.percentile(pixels, 99)),
+        per_layer_max=np.abs(difference).max(axis=(1, 2, 3)).tolist(),
+        score_max=float(np.abs(score_difference).max()),
+    )
+
+
+def fault(difference: Difference, model: Model) -> str | None:
+    """What is too far off for the bundle's precision, with the limit; None where all is well."""
+
+    def exported(what: str) -> float:
+        return MORE_THAN_FOUND * max(float(entry[what]) for entry in model.parity.values())
+
+    score_limit = MAX_SCORE
+    if model.precision == "fp32":
+        what, found, limit = "largest difference of a layer", max(difference.per_layer_max), MAX_FLOAT
+    else:
+        what, found, limit = "99th percentile of the shift in pixels", difference.p99_px, MAX_P99_PX
+        score_limit = max(score_limit, exported("score_max"))
+        if model.precision == "int8":
+            limit = exported("p99_px")
+    checks = ((what, found, limit), ("largest difference of a score", difference.score_max, score_limit))
+    for name, number, allowed in checks:
+        if not number <= allowed:  # NaN is not
+            return f"{name} is {number:.2g}, at most {allowed:.2g} is allowed"
+    return None

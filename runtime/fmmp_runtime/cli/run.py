@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fmmp-run`: from an annotated example to poses in images, videos or a camera, as pictures and JSON."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fmmp_runtime.cli.arguments import positive
+from fmmp_runtime.cli.command import command
+
+
+@command("fmmp-run")
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code: 0 done, 1 something that the user can mend."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    _check_together(parser, args)
+    from fmmp_runtime.cli.run_job import (
+        Job,
+        run,
+    )  # imports OpenCV and ONNX Runtime: after parsing, so that --help is instant
+
+    job = Job(
+        bundle=args.bundle,
+        supports=args.support,
+        annotations=args.annotation * (len(args.support) if len(args.annotation) == 1 else 1),
+        state=args.state,
+        save_state=args.save_state,
+        queries=args.query,
+        folder=args.output,
+        box=args.box,
+        frames=args.frames,
+        backend=args.backend,
+        print_json=args.json,
+    )
+    try:
+        failures = run(job)
+    except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
+        parser.exit(1, f"fmmp-run: {error}\n")
+    for failure in failures:
+        sys.stderr.write(f"fmmp-run: {failure}\n")
+    return 1 if failures else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from fmmp_runtime.backends import NAMES
+
+    parser = argparse.ArgumentParser(
+        prog="fmmp-run",
+        description="Find the keypoints of an annotated example in other images. Writes a picture and a JSON "
+        "file for each query, and a sheet of all; results go to stdout, progress to stderr.",
+        epilog='An annotation is {"keypoints": [[x, y] or [x, y, v], ...], "links": [[i, j], ...], "box": '
+        '[x, y, w, h], "names": [...]}, in pixels, where only keypoints must be there; or a COCO or MP-100 '
+        "file, with #ID behind its name if the image has several annotations.",
+    )
+    parser.add_argument("bundle", type=Path, help="folder that fmmp-export wrote")
+    parser.add_argument(
+        "--support", type=Path, nargs="+", default=[], metavar="IMAGE", help="annotated example"
+    )
+    parser.add_argument(
+        "--annotation", nargs="+", default=[], metavar="JSON", help="its keypoints; see below"
+    )
+    parser.add_argument(
+        "--state", type=Path, metavar="FILE", help="of --save-state, instead of --support and --annotation"
+    )
+    parser.add_argument(
+        "--save-state",
+        type=Path,
+        metavar="FILE",
+        help="write what was learnt from the support, for this bundle; --query may then be left out",
+    )
+    parser.add_argument(
+        "--query", nargs="+", default=[], metavar="FILE", help="images, videos, or a camera as camera:0"
+    )
+    parser.add_argument("-o", "--out", dest="output", type=Path, metavar="DIR", help="for the results")
+    parser.add_argument(
+        "--box",
+        type=float,
+        nargs=4,
+        metavar=("X", "Y", "W", "H"),
+        help="where the object is in every query, pixels (default: the whole image)",
+    )
+    parser.add_argument("--frames", type=positive, metavar="N", help="stop a video or camera after N frames")
+    parser.add_argument("--backend", default="auto", choices=("auto", *NAMES), help="(default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON, one line a query")
+    return parser
+
+
+def _check_together(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Leave with exit code 2 where options are missing or contradict each other."""
+    if args.state is not None:
+        for option, value in (
+            ("--support", args.support),
+            ("--annotation", args.annotation),
+            ("--save-state", args.save_state),
+        ):
+            if value:
+                parser.error(f"{option} does not go with --state, which has it all")
+    wanted = {} if args.state is not None else {"--support": args.support, "--annotation": args.annotation}
+    if args.save_state is None or args.query or args.output is not None:
+        wanted |= {"--query": args.query, "--out": args.output}
+    if missing := [option for option, value in wanted.items() if not value]:
+        parser.error(f"the following arguments are required: {', '.join(missing)}")
+    if args.support and len(args.annotation) not in (1, len(args.support)):
+        parser.error(f"give one --annotation for all supports or one each: {len(args.support)} supports")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The work of `fmmp-run`: read, remember, locate, write."""
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fmmp_runtime.annotation.reader import Annotation, read_annotation
+from fmmp_runtime.estimator import Pose, PoseEstimator, Support, SupportState
+from fmmp_runtime.files import write_atomically
+from fmmp_runtime.media.draw import draw_pose, draw_sheet
+from fmmp_runtime.media.image import Image, read_image, write_image
+from fmmp_runtime.media.video import CameraStoppedError, VideoReader, VideoWriter, is_video
+
+MOST_ON_SHEET = 24  # pictures; further queries have their own files only
+
+Example = tuple[Path, Image, Annotation]  # of a support
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What the command line asks for."""
+
+    bundle: Path
+    supports: list[Path]  # none: `state` is there
+    annotations: list[str]  # one a support
+    queries: list[str]
+    folder: Path | None  # None: there are no queries
+    state: Path | None = None  # file of a support state
+    save_state: Path | None = None  # file to write it to
+    box: list[float] | None = None  # x, y, width, height in every query
+    frames: int | None = None  # of a video or camera, at most
+    backend: str = "auto"
+    print_json: bool = False
+
+
+def run(job: Job) -> list[str]:
+    """Do the job; one message for each query that failed, after all others are done.
+
+    Raises:
+        OSError, ValueError: nothing could be done: bundle, support, annotation or folder are at fault.
+    """
+    if job.folder is not None:
+        _make_folder(job.folder)
+    estimator = PoseEstimator(job.bundle, job.backend)
+    _tell(estimator.backend.description)
+    examples: list[Example] = []
+    if job.state is not None:
+        state = estimator.load_state(job.state)
+    else:
+        state, examples = _remember(job, estimator)
+    for note in dict.fromkeys(
+        note for notes in (*(e[2].notes for e in examples), state.notes) for note in notes
+    ):
+        _tell(note)
+    if job.save_state is not None:
+        state.save(job.save_state)
+        _tell(f"{job.save_state}: the support, for {job.bundle}")
+    if job.folder is None:
+        return []
+    return _Output(job, job.folder, estimator, state, examples).write_all()
+
+
+def _remember(job: Job, estimator: PoseEstimator) -> tuple[SupportState, list[Example]]:
+    """Read the examples and learn from them."""
+    annotations = [
+        read_annotation(file, image) for file, image in zip(job.annotations, job.supports, strict=True)
+    ]
+    images = [read_image(path) for path in job.supports]
+    supports = [
+        Support(image, a.keypoints, a.links, a.visible, a.box)
+        for image, a in zip(images, annotations, strict=True)
+    ]
+    for path, annotation in zip(job.supports, annotations, strict=True):
+        if annotation.image and Path(annotation.image).name != path.name:
+            _tell(f"the annotation of {path.name} says that it belongs to {annotation.image}")
+    return estimator.remember(supports), list(zip(job.supports, images, annotations, strict=True))
+
+
+class _Output:
+    """Writes what the estimator says of each query, under a name of its own."""
+
+    def __init__(
+        self, job: Job, folder: Path, estimator: PoseEstimator, state: SupportState, examples: list[Example]
+    ) -> None:
+        self.job, self.folder, self.estimator, self.state = job, folder, estimator, state
+        self.examples = examples
+        self.names: set[str] = set()
+        self.panels: list[tuple[str, Image]] = []
+
+    def write_all(self) -> list[str]:
+        for path, image, annotation in self.examples:
+            picture = draw_pose(image, annotation.keypoints, annotation.visible, self.state.links)
+            write_image(self._path(f"support-{path.stem}", ".jpg"), picture)
+            self._show(f"support: {path.name}", picture)
+        failures = []
+        for query in self.job.queries:
+            try:
+                (self._video if is_video(query) else self._image)(query)
+            except (OSError, ValueError) as error:
+                failures.append(str(error) if query in str(error) else f"{query}: {error}")
+        if self.panels:
+            sheet = self._path("sheet", ".jpg")
+            write_image(sheet, draw_sheet(self.panels))
+            _tell(f"{sheet}: {'support and ' if self.examples else ''}queries side by side")
+        return failures
+
+    def _image(self, query: str) -> None:
+        image = read_image(query)
+        started = time.perf_counter()
+        pose = self.estimator.locate(image, self.state, self.job.box)
+        milliseconds = 1e3 * (time.perf_counter() - started)
+        picture = _draw(image, pose)
+        path = self._path(Path(query).stem, ".jpg")
+        write_image(path, picture)
+        self._show(Path(query).name, picture)
+        self._report(query, path, self._as_json(pose), milliseconds)
+
+    def _video(self, query: str) -> None:
+        reader = VideoReader(query)
+        path = self._path(
+            Path(query).stem if not query.startswith("camera:") else query.replace(":", "-"), ".mp4"
+        )
+        poses: list[dict[str, Any]] = []
+        seconds, last, stopped = 0.0, None, None
+        with VideoWriter(path, reader.rate) as writer:
+            try:
+                for frame in islice(reader, self.job.frames):
+                    started = time.perf_counter()
+                    pose = self.estimator.locate(frame, self.state, self.job.box)
+                    seconds += time.perf_counter() - started
+                    poses.append(self._as_json(pose))
+                    last = _draw(frame, pose)
+                    writer.write(last)
+                    _progress(query, len(poses), reader.count)
+            except KeyboardInterrupt:  # how a camera is stopped: what there is gets written
+                _tell(f"{query}: stopped after {len(poses)} frames")
+            except CameraStoppedError as error:  # likewise, and then it is said
+                stopped = error
+        if sys.stderr.isatty():
+            sys.stderr.write("\n")  # after the progress
+        if last is not None:
+            self._show(Path(query).name, last)
+        self._report(query, path, {"frames": poses}, 1e3 * seconds / max(len(poses), 1))
+        if stopped is not None:
+            raise stopped
+
+    def _report(self, query: str, path: Path, content: dict[str, Any], milliseconds: float) -> None:
+        """Write the JSON beside the picture and say so."""
+        result = {"query": query, "picture": str(path), "milliseconds": round(milliseconds, 2)} | content
+        write_atomically(path.with_suffix(".json"), (json.dumps(result, indent=1) + "\n").encode())
+        scores = [s for pose in content.get("frames", [content]) for s in pose["score"]]
+        line = f"{query} -> {path}: {milliseconds:.1f} ms a frame, mean score {np.mean(scores or [0]):.2f}"
+        print(json.dumps(result) if self.job.print_json else line, flush=True)
+
+    def _as_json(self, pose: Pose) -> dict[str, Any]:
+        names = self.examples[0][2].names if self.examples else None
+        return {
+            "keypoints": pose.keypoints.round(2).tolist(),
+            "score": pose.score.round(4).tolist(),
+            "known": pose.known.tolist(),
+            "links": pose.links.tolist(),
+            "box": pose.box.round(2).tolist(),
+        } | ({"names": names} if names else {})
+
+    def _show(self, title: str, picture: Image) -> None:
+        if len(self.panels) < MOST_ON_SHEET:
+            self.panels.append((title, picture))
+
+    def _path(self, stem: str, ending: str) -> Path:
+        """A name that no other result of this run has; "-pose" keeps it from being an input's."""
+        name, number = f"{stem}-pose", 1
+        while name in self.names:
+            number += 1
+            name = f"{stem}-pose-{number}"
+        self.names.add(name)
+        return self.folder / f"{name}{ending}"
+
+
+def _draw(image: Image, pose: Pose) -> Image:
+    return draw_pose(image, pose.keypoints, pose.known, pose.links, pose.score)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the output folder and see that it can be written to, before any work is done."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"--out must be a folder, but {folder} is a file")
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / ".fmmp-run"
+    write_atomically(probe, b"")
+    probe.unlink()
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"fmmp-run: {text}\n")
+
+
+def _progress(query: str, done: int, count: int) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{query}: frame {done}{f' of {count}' if count else ''}\x1b[K")
+    elif done % 100 == 0:
+        _tell(f"{query}: {done}{f' of {count}' if count else ''} frames")

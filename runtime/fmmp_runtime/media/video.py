@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Moving pictures: frames of a video file or of a camera, and a video file to write."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+from fmmp_runtime.media.image import Image
+
+CAMERA = "camera:"
+ENDINGS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
+USUAL_RATE = 25.0  # frames a second, for a camera that names no rate
+
+
+class VideoError(ValueError):
+    """A video or camera that gives no frames, or a video that cannot be written."""
+
+
+def is_video(source: str) -> bool:
+    """Whether this names a camera ("camera:0") or a video file, by its ending."""
+    return source.startswith(CAMERA) or Path(source).suffix.lower() in ENDINGS
+
+
+class CameraStoppedError(VideoError):
+    """A camera that gave frames and then none: unplugged, taken by another program, or asleep."""
+
+
+class VideoReader:
+    """Frames of "camera:N" or of a video file, one after the other."""
+
+    def __init__(self, source: str) -> None:
+        """Open it.
+
+        Raises:
+            OSError: no such file.
+            VideoError: not a video, or no such camera.
+        """
+        if source.startswith(CAMERA):
+            number = source.removeprefix(CAMERA)
+            if not number.isdigit():
+                raise VideoError(f"a camera is {CAMERA}0, {CAMERA}1, ..., got {source!r}")
+            self._capture = cv2.VideoCapture(int(number))
+        else:
+            with Path(source).open("rb"):  # for the usual error if it cannot be read
+                self._capture = cv2.VideoCapture(source)
+        self.source = source
+        if not self._capture.isOpened():
+            raise VideoError(
+                f"{source} gives no pictures: not a video that OpenCV can decode, or no such camera"
+            )
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self.rate = rate if 0 < rate < 1000 else USUAL_RATE
+        self.count = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))  # 0: unknown, as of a camera
+
+    def __iter__(self) -> Iterator[Image]:
+        """RGB frames until the last.
+
+        Raises:
+            VideoError: there is not even a first.
+            CameraStoppedError: a camera gives no more; its frames end only so.
+        """
+        number = 0
+        try:
+            while True:
+                there, frame = self._capture.read()
+                if not there:
+                    break
+                yield np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
+                number += 1
+        finally:
+            self._capture.release()
+        if number == 0:
+            raise VideoError(f"{self.source} holds no frame that can be decoded")
+        if self.source.startswith(CAMERA):
+            raise CameraStoppedError(
+                f"{self.source} stopped after {number} frames: see that it is plugged in and that no other "
+                "program uses it, then open it again"
+            )
+
+
+class VideoWriter:
+    """An MP4 file that appears under its name when it is complete."""
+
+    def __init__(self, path: Path, rate: float) -> None:
+        self.path = path
+        self._rate = rate
+        self._part = path.with_name(f".{path.stem}.part{path.suffix}")
+        self._writer: cv2.VideoWriter | None = None
+
+    def __enter__(self) -> "VideoWriter":
+        """Nothing is written before the first frame."""
+        return self
+
+    def write(self, frame: Image) -> None:
+        """Append an RGB frame.
+
+        Raises:
+            VideoError: it has another size than the first, or the file cannot be written.
+        """
+        size = (frame.shape[1], frame.shape[0])
+        if self._writer is None:
+            self._size = size
+            codec = cv2.VideoWriter.fourcc(*"mp4v")
+            self._writer = cv2.VideoWriter(str(self._part), codec, self._rate, size)
+            if not self._writer.isOpened():
+                raise VideoError(f"cannot write {self.path}: no permission, no space, or OpenCV without MP4")
+        if size != self._size:
+            raise VideoError(
+                f"cannot add a frame of {size[0]} x {size[1]} pixels to {self.path}, whose first has "
+                f"{self._size[0]} x {self._size[1]}: a video has one size"
+            )
+        self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the file its name, or after an error remove it."""
+        if self._writer is not None:
+            self._writer.release()
+        if kind is None and self._part.exists():
+            self._part.replace(self.path)
+        self._part.unlink(missing_ok=True)

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "loop.h"
+
+FMMP_DEFINE_LOOPS(Isa::kPortable)
