@@ -10,25 +10,8 @@ import numpy as np
 from fmmp_runtime.pose import minimum_spanning_tree
 from fmmp_train.synthetic.bank import TextureBank
 from fmmp_train.synthetic.draft import Draft
-from fmmp_train.synthetic.families import (
-    aeroplane,
-    bird,
-    bottle,
-    cabinet,
-    car,
-    chair,
-    clothes,
-    cycle,
-    face,
-    fish,
-    grid,
-    hand,
-    insect,
-    leaf,
-    person,
-    quadruped,
-    tree,
-)
+from fmmp_train.synthetic.families.living import bird, face, fish, hand, insect, leaf, person, quadruped, tree
+from fmmp_train.synthetic.families.made import aeroplane, bottle, cabinet, car, chair, clothes, cycle, grid
 from fmmp_train.synthetic.figure import Figure
 from fmmp_train.synthetic.textures import Texture
 

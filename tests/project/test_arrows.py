@@ -1,32 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which package may import which: fmmp_export -> fmmp_train -> fmmp_runtime, and no torch in the last."""
+"""Which room may import which (`rooms.py`), what each must do without, and that no folder is a corridor."""
 
-import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
 from importlib.metadata import entry_points
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-RUNTIME = ROOT / "runtime" / "fmmp_runtime"
+from tests.project.rooms import (
+    LEVELS,
+    PACKAGES,
+    ROOT,
+    WITHOUT,
+    arrows,
+    files,
+    imports,
+    level_of,
+    module_of,
+    rooms_of,
+)
 
-# Package -> what of ours, and what heavy, it must not import.
-FORBIDDEN = {
-    RUNTIME: {
-        "fmmp_train",
-        "fmmp_export",
-        "torch",
-        "torchvision",
-        "timm",
-        "onnx",
-        "accelerate",
-    },
-    RUNTIME / "pose": {"cv2", "onnxruntime"},  # numpy alone
-    ROOT / "fmmp_train": {"fmmp_export", "onnx", "onnxscript"},
-}
+MOST_IN_A_FOLDER = 12  # files or rooms, beside __init__
+MOST_LINES = 400
+ROOMY = ("fmmp_train", "fmmp_export", "runtime", "trt_plugins")
+NOT_COUNTED = {"__init__.py", "py.typed", "CMakeLists.txt"}
+CORRIDORS = {"runtime/cpp/src"}  # until it has rooms
 
 # From the installed package, so that a command that does not exist is found here.
 COMMANDS = {
@@ -36,34 +35,73 @@ COMMANDS = {
 }
 
 
-def imports(file: Path) -> Iterator[str]:
-    """Top-level names that a file imports anywhere, also inside functions."""
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.split(".")[0]
+@pytest.mark.parametrize("package", LEVELS)
+def test_every_room_is_in_the_table(package: str) -> None:
+    listed = Counter(room for rooms in LEVELS[package] for room in rooms)
+    assert max(listed.values()) == 1
+    new = set(rooms_of(package)) - set(listed)
+    assert not new, f"give {new} a level in tests/project/rooms.py"
 
 
-@pytest.mark.parametrize("package", FORBIDDEN, ids=lambda path: path.name)
-def test_no_import_points_back(package: Path) -> None:
-    files = list(package.rglob("*.py"))
-    assert files
-    wrong = {
-        (str(f.relative_to(ROOT)), name) for f in files for name in imports(f) if name in FORBIDDEN[package]
-    }
+def test_imports_go_down() -> None:
+    order = list(LEVELS)
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {'.'.join(there)}"
+        for file, here, there in arrows()
+        if (order.index(there[0]), level_of(*there)) > (order.index(here[0]), level_of(*here))
+    ]
     assert not wrong
 
 
+@pytest.mark.parametrize("room", WITHOUT)
+def test_a_room_does_without(room: str) -> None:
+    names = {(module_of(file), name.split(".")[0]) for file in files(room) for name in imports(file)}
+    assert names
+    assert not {(file, name) for file, name in names if name in WITHOUT[room]}
+
+
+def tracked(*endings: str) -> list[str]:
+    """Files of ours that git knows, as they stand on disk."""
+    said = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if said.returncode:
+        pytest.skip("not a clone: git knows no files here")
+    names = [name for name in said.stdout.splitlines() if (ROOT / name).is_file()]
+    return [name for name in names if not endings or name.endswith(endings)]
+
+
+def test_no_folder_is_a_corridor() -> None:
+    held: dict[str, set[str]] = {}
+    for name in tracked():
+        parts = name.split("/")
+        for depth in range(1, len(parts)):
+            held.setdefault("/".join(parts[:depth]), set()).add(parts[depth])
+    code = {folder: inside for folder, inside in held.items() if folder.split("/")[0] in ROOMY}
+    assert code
+    crowded = {
+        folder: len(inside - NOT_COUNTED)
+        for folder, inside in code.items()
+        if len(inside - NOT_COUNTED) > MOST_IN_A_FOLDER and folder not in CORRIDORS
+    }
+    assert not crowded
+
+
+def test_no_file_is_long() -> None:
+    lengths = {
+        name: len((ROOT / name).read_text(encoding="utf-8").splitlines())
+        for name in tracked(".py", ".cpp", ".h", ".hpp", ".cu", ".cuh", ".cmake")
+        if not name.startswith("tests/")
+    }
+    assert lengths
+    assert not {name: lines for name, lines in lengths.items() if lines > MOST_LINES}
+
+
 def test_every_module_of_the_runtime_imports_with_torch_blocked() -> None:
-    modules = [
-        ".".join(file.relative_to(RUNTIME.parent).with_suffix("").parts).removesuffix(".__init__")
-        for file in sorted(RUNTIME.rglob("*.py"))
-    ]
+    modules = [module_of(file) for file in files("fmmp_runtime")]
     assert "fmmp_runtime.estimator" in modules
+    blocked = WITHOUT["fmmp_runtime"] | (set(PACKAGES) - {"fmmp_runtime"})
     code = (
         "import importlib, sys\n"
-        f"for name in {sorted(FORBIDDEN[RUNTIME])}: sys.modules[name] = None\n"
+        f"for name in {sorted(blocked)}: sys.modules[name] = None\n"
         f"for name in {modules!r}: importlib.import_module(name)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -47,8 +47,9 @@ def check(task: Task) -> dict[str, Any]:
     """Compare the query graph for `task.batch` frames with PyTorch's answers, and remember a support."""
     import numpy as np
 
-    from fmmp_runtime import PoseEstimator, SupportState
     from fmmp_runtime.bundle.reference import Reference, compare, fault
+    from fmmp_runtime.estimator import PoseEstimator
+    from fmmp_runtime.support_state import SupportState
 
     estimator = PoseEstimator(task.bundle, task.backend, task.threads)
     model = estimator.model
@@ -83,7 +84,7 @@ def measure(task: Task) -> Timing:
     """Locate in frames, in the way a robot would, and time every call."""
     import numpy as np
 
-    from fmmp_runtime import PoseEstimator
+    from fmmp_runtime.estimator import PoseEstimator
 
     estimator = PoseEstimator(task.bundle, task.backend, task.threads)
     state = estimator.load_state(task.state)

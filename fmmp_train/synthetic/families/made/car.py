@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fmmp_train.synthetic.draft import Draft
-from fmmp_train.synthetic.families.solids import extrude
+from fmmp_train.synthetic.families.made.solids import extrude
 from fmmp_train.synthetic.figure import View
 
 _Side = dict[str, int]  # keypoints of one side by name

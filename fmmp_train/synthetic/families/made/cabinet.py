@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from fmmp_train.synthetic.draft import Draft
-from fmmp_train.synthetic.families.solids import box
+from fmmp_train.synthetic.families.made.solids import box
 from fmmp_train.synthetic.figure import View
 
 _GAP = 0.012  # between panels

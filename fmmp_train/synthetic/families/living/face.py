@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fmmp_train.synthetic.draft import Draft
-from fmmp_train.synthetic.families.contours import key_chain
+from fmmp_train.synthetic.families.living.contours import key_chain
 from fmmp_train.synthetic.figure import Point, View, vec
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fmmp_train.synthetic.draft import Draft
-from fmmp_train.synthetic.families.solids import box
+from fmmp_train.synthetic.families.made.solids import box
 from fmmp_train.synthetic.figure import View
 
 _CORNERS = ((-1, -1), (-1, 1), (1, 1), (1, -1))  # x, z: left back, left front, right front, right back
