@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import pickle
+import re
 import signal
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from multiprocessing.reduction import DupFd
+from typing import Any
 
 import cv2
 from torch.utils.data import DataLoader
@@ -73,8 +79,13 @@ def _iterate(loader: DataLoader[Example]) -> Iterator[Batch]:
     try:
         yield from _unwatched(loader)
     except (RuntimeError, OSError, EOFError) as error:  # of the connection to it, in one way or another
-        if not loader.num_workers or str(error).startswith("Caught "):  # what a living one raised
+        if not loader.num_workers:
             raise
+        if str(error).startswith("Caught "):  # what a living one raised, with its traceback
+            if not isinstance(error, (OSError, ValueError)):
+                raise
+            reason = re.sub(r"^[\w.]+: ", "", str(error).strip().splitlines()[-1])
+            raise type(error)(reason) from error
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise ChildProcessError(
             f"a worker died, of lack of memory perhaps: try fewer --workers ({what})"
@@ -92,13 +103,36 @@ def _unwatched(loader: DataLoader[Example]) -> Iterator[Batch]:
 
 
 class _Examples(TorchDataset[Example]):
-    """A mixture under the name that `DataLoader` asks for."""
+    """A mixture under the name that `DataLoader` asks for.
+
+    A worker gets it in an unnamed file. The usual way is a pipe whose reading end this process holds too: it
+    would wait there for ever where a worker dies before it has read what is larger than a pipe.
+    """
 
     def __init__(self, mixture: Mixture) -> None:
         self._mixture = mixture
+        self._file: Any = None  # IO[bytes], once a worker was started
 
     def __getitem__(self, index: int) -> Example:
         return self._mixture[index]
+
+    def __reduce__(self) -> tuple[Callable[..., _Examples], tuple[object, ...]]:
+        if os.name == "nt":  # has no such files, and its pipes end with their reader
+            return _Examples, (self._mixture,)
+        if self._file is None:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the data set
+            pickle.dump(self._mixture, self._file)
+            self._file.flush()
+        return _receive, (DupFd(self._file.fileno()),)
+
+
+def _receive(handle: Any) -> _Examples:  # noqa: ANN401  # of a private type
+    """Read what `_Examples` sent; by its address, as all workers share the file's position."""
+    with (
+        os.fdopen(handle.detach(), "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view,
+    ):
+        return _Examples(pickle.loads(view))
 
 
 def _start_worker(_: int) -> None:
