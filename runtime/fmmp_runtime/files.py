@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are complete or not there, and how to tell that one changed."""
+"""Files that are complete or not there, that end, and how to tell that one changed."""
 
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -26,6 +27,25 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def read_regular(path: Path, most_bytes: int) -> bytes:
+    """The bytes of an ordinary file: a pipe may never end, and a device has no end.
+
+    Raises:
+        OSError: there is no such file, it is a folder, pipe or device, or it holds more than `most_bytes`.
+    """
+    state = path.stat()
+    if stat.S_ISDIR(state.st_mode):
+        raise IsADirectoryError(f"{path} is a folder, expected a file")
+    if not stat.S_ISREG(state.st_mode):
+        raise OSError(f"{path} is not a regular file but a pipe, socket or device: copy it into a file first")
+    if state.st_size > most_bytes:
+        raise OSError(
+            f"{path} holds {state.st_size / 1e6:.0f} MB, too large to read at once: "
+            f"at most {most_bytes / 1e6:.0f}"
+        )
+    return path.read_bytes()
 
 
 def sha256(path: Path) -> str:
