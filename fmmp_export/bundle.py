@@ -17,14 +17,16 @@ import onnx_ir as ir
 from fmmp_export.graph.operator import OPSET
 from fmmp_export.graph.writer import WEIGHTS
 from fmmp_runtime.bundle.engines import FOLDER
-from fmmp_runtime.bundle.folder import (
+from fmmp_runtime.bundle.specs import (
     FORMAT,
     MODEL_FILE,
     REFERENCE_FILE,
     GraphSpec,
     Model,
+    Precision,
     ScoreSpec,
     SourceSpec,
+    Target,
     TensorSpec,
 )
 from fmmp_runtime.files import sha256
@@ -44,8 +46,8 @@ def describe(
     *,
     name: str,
     shots: int,
-    target: str,
-    precision: str,
+    target: Target,
+    precision: Precision,
     source: Path,
 ) -> Model:
     """Describe the graphs in `folder`, of which nothing has been measured yet."""

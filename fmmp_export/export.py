@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import onnx_ir as ir
 
@@ -19,16 +18,16 @@ from fmmp_export.graph.half import to_half
 from fmmp_export.graph.operator import FMMP, NVIDIA, Msda
 from fmmp_export.graph.parts import query_part, support_part
 from fmmp_export.graph.quantise import quantise, sample_activations
-from fmmp_export.graph.repack import Target, repack
+from fmmp_export.graph.repack import repack
 from fmmp_export.parity import verify
 from fmmp_export.parity.examples import COUNT, draw_calibration, draw_examples
-from fmmp_runtime.bundle.folder import Bundle, Model
+from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.bundle.specs import Model, Precision, Target
 from fmmp_runtime.media.image import Image
 from fmmp_train.checkpoint.files import load_model
 from fmmp_train.data.images import MEAN, STD
 from fmmp_train.model import Network
 
-Precision = Literal["fp32", "fp16", "int8"]
 OPERATORS = {"fmmp": FMMP, "nvidia": NVIDIA, "standard": None}
 
 log = logging.getLogger("fmmp_export")

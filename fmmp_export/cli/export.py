@@ -8,10 +8,14 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from fmmp_runtime.cli.arguments import positive
 from fmmp_runtime.cli.command import command
+
+if TYPE_CHECKING:
+    from fmmp_export.graph.operator import Msda
+    from fmmp_runtime.bundle.specs import Precision, Target
 
 
 @command("fmmp-export", extra="export")
@@ -57,10 +61,10 @@ def _export_engines(args: argparse.Namespace) -> None:
 def _export(args: argparse.Namespace) -> Path:
     from fmmp_export.export import export_bundle  # imports torch: after parsing, so that --help is instant
 
-    precision: Literal["fp32", "fp16", "int8"] = args.precision
-    msda: Literal["fmmp", "nvidia", "standard"] = args.msda or "fmmp"
+    precision: Precision = args.precision
+    msda: Msda = args.msda or "fmmp"
     on_cpu = precision != "fp16" and args.backend == "onnx" and msda == "fmmp"
-    target: Literal["cpu", "gpu"] = args.target or ("cpu" if on_cpu else "gpu")
+    target: Target = args.target or ("cpu" if on_cpu else "gpu")
     out = args.out or Path(f"{args.ckpt.stem}-{precision}")
     made = export_bundle(
         args.ckpt,

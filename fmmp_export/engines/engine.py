@@ -15,7 +15,8 @@ from fmmp_export.engines.graph import prepare
 from fmmp_export.engines.process import Answer
 from fmmp_export.graph.operator import FMMP
 from fmmp_runtime.bundle.engines import EngineError, EngineKey, EngineSpec, damage, differences, dtype_name
-from fmmp_runtime.bundle.folder import Bundle, GraphSpec
+from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.bundle.specs import GraphSpec
 from fmmp_runtime.files import sha256
 
 __all__ = ["EngineError", "Made", "add_engines", "find_builder"]

@@ -17,8 +17,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx_ir.passes import common
 
-from fmmp_export.graph.repack import Target
 from fmmp_export.graph.writer import SCOPES, scope
+from fmmp_runtime.bundle.specs import Target
 
 TREE = "backbone"  # first word of the path of a module that gets 8 bits
 ACTIVATIONS = ("Relu", "Clip")  # done by the convolution before them, when nothing else reads what it gives

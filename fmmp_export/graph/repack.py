@@ -11,23 +11,24 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
 from fmmp_export.graph.projected import projected_attn
+from fmmp_runtime.bundle.specs import Target
 from fmmp_train.model import Network
 from fmmp_train.model.deform_attn import ms_deform_attn
 from fmmp_train.model.fmmp.structure import DeformableAttention, FullStructure, Plan
 
-# Where the value projection goes. Sampling is linear, so it may follow: a CPU then multiplies a few vectors
-# instead of every cell. A GPU multiplies every cell at no cost and would wait for 8 times the reads.
-Target = Literal["cpu", "gpu"]
-
 
 def repack(network: Network, target: Target) -> Network:
     """A copy of `network` whose structure heads are packed for `target`; takes and gives the same.
+
+    The target says where the value projection goes. Sampling is linear, so it may follow: a CPU then
+    multiplies a few vectors instead of every cell. A GPU multiplies every cell at no cost and would wait for
+    8 times the reads.
 
     Raises:
         ValueError: another target.

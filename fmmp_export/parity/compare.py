@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,20 +13,19 @@ from numpy.typing import NDArray
 
 from fmmp_export.export import with_keypoints
 from fmmp_export.graph.parts import SUPPORT_INPUTS, query_part, support_part
-from fmmp_export.graph.repack import Target, repack
+from fmmp_export.graph.repack import repack
 from fmmp_export.parity.examples import COUNT, draw_examples
 from fmmp_export.parity.tensors import TensorError, compare_tensors
 from fmmp_export.parity.verify import Feed, example_pck, graph_inputs, limits, run_torch
 from fmmp_runtime.backends import NAMES, Backend, create, obstacles
-from fmmp_runtime.bundle.folder import Bundle, BundleError
+from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.bundle.specs import BundleError
 from fmmp_runtime.files import sha256
 from fmmp_runtime.pose import THRESHOLDS
 from fmmp_train.checkpoint.files import load_model
 from fmmp_train.data.examples.dataset import Example
 from fmmp_train.data.images import MEAN, STD
 from fmmp_train.model import Network
-
-Precision = Literal["fp32", "fp16", "int8"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +103,7 @@ def compare_bundle(
             f"{checkpoint} is {digest[:12]}: compare it with its own checkpoint, or export again"
         )
     network = with_keypoints(load_model(checkpoint), model.keypoints)
-    precision = _precision(model.precision)
+    precision = model.precision
     examples, _ = draw_examples(network.config, shots=model.shots, data=data, count=COUNT[precision])
     truth, scores = run_torch(network, examples)
     found, absent = [], {}
@@ -123,13 +121,6 @@ def compare_bundle(
         absent=absent,
         tensors=_compare_graphs(network, bundle, graph_inputs(examples[0])),
     )
-
-
-def _precision(text: str) -> Precision:
-    for known in ("fp32", "fp16", "int8"):
-        if text == known:
-            return known
-    raise BundleError(f"precision {text!r} is unknown here: update fmmp, or export again")
 
 
 def _mentioned(bundle: Bundle) -> list[str]:
@@ -203,7 +194,7 @@ def _compare(
 def _compare_graphs(network: Network, bundle: Bundle, inputs: Feed) -> list[GraphTensors]:
     """Both graphs of a frame from the very same inputs: what one does wrong is not the other's error."""
     model = bundle.model
-    packed = repack(network, _target(model.target))
+    packed = repack(network, model.target)
     given = {name: torch.from_numpy(array) for name, array in inputs.items()}
     support = support_part(packed, shots=model.shots, mean=MEAN, std=STD)
     query = query_part(packed, shots=model.shots, mean=MEAN, std=STD)
@@ -215,10 +206,6 @@ def _compare_graphs(network: Network, bundle: Bundle, inputs: Feed) -> list[Grap
         _summary(graph, compare_tensors(part, bundle.graph(graph), feed, model.precision))
         for graph, (part, feed) in parts.items()
     ]
-
-
-def _target(text: str) -> Target:
-    return "cpu" if text == "cpu" else "gpu"
 
 
 def _summary(graph: str, errors: Sequence[TensorError]) -> GraphTensors:

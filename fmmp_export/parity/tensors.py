@@ -26,6 +26,7 @@ from fmmp_export.graph.parts import Part
 from fmmp_export.graph.writer import export_program
 from fmmp_runtime import operators
 from fmmp_runtime.backends.onnxruntime import WRONG_OPTIMIZERS
+from fmmp_runtime.bundle.specs import Precision
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -33,7 +34,7 @@ Arrays = dict[str, NDArray[Any]]
 # most 1, and their differences as exact as these. Float32: rounding, a hundredfold where differences of
 # positions are divided by their spread. Half has 11 bits, eight bits have 8, and both go through some fifty
 # convolutions: so the 99th percentile is asked.
-TOLERANCES = {"fp32": 1e-3, "fp16": 5e-2, "int8": 0.5}
+TOLERANCES: Mapping[Precision, float] = {"fp32": 1e-3, "fp16": 5e-2, "int8": 0.5}
 QUANTILE = 0.99
 
 
@@ -49,7 +50,7 @@ class TensorError:
 
 
 def compare_tensors(
-    part: Part, graph: Path, inputs: Mapping[str, Tensor], precision: str
+    part: Part, graph: Path, inputs: Mapping[str, Tensor], precision: Precision
 ) -> list[TensorError]:
     """Compare all tensors that a graph and the traced module have in common, in the order of the graph.
 
@@ -102,7 +103,7 @@ def compare_tensors(
     ]
 
 
-def _error(verdict: Any, precision: str) -> float:  # noqa: ANN401  # Polygraphy's OutputCompareResult
+def _error(verdict: Any, precision: Precision) -> float:  # noqa: ANN401  # Polygraphy's OutputCompareResult
     error = verdict.max_absdiff if precision == "fp32" else verdict.quantile_absdiff
     return float(error)
 

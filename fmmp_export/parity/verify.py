@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.reference import MAX_FLOAT, MAX_P99_PX, MAX_SCORE, Reference, summarise
+from fmmp_runtime.bundle.specs import Precision
 from fmmp_runtime.pose import pck
 from fmmp_train.data.examples.dataset import Example, collate
 from fmmp_train.data.images import normalize
@@ -145,7 +146,13 @@ class Limit:
 
 
 def limits(
-    precision: str, *, layer_max: float, p99_px: float, pck_torch: float, pck_bundle: float, score_max: float
+    precision: Precision,
+    *,
+    layer_max: float,
+    p99_px: float,
+    pck_torch: float,
+    pck_bundle: float,
+    score_max: float,
 ) -> list[Limit]:
     """What a bundle of this precision must keep to; the arguments are as in `Parity`."""
     if precision == "fp32":
@@ -162,7 +169,7 @@ def limits(
     ]
 
 
-def check(parity: Parity, precision: str) -> None:
+def check(parity: Parity, precision: Precision) -> None:
     """Refuse a bundle that is too far off.
 
     Raises:

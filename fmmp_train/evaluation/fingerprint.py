@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from fmmp_runtime.bundle.folder import MODEL_FILE
+from fmmp_runtime.bundle.specs import MODEL_FILE
 from fmmp_runtime.files import sha256
 from fmmp_train.data import DataError
 from fmmp_train.evaluation.pairs import Pair

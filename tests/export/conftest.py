@@ -13,7 +13,7 @@ from fmmp_export import export as export_module
 from fmmp_export.export import Export, assemble, export_bundle, query_name
 from fmmp_export.graph import writer
 from fmmp_export.graph.parts import Part
-from fmmp_export.graph.repack import Target
+from fmmp_runtime.bundle.specs import Target
 from fmmp_train.checkpoint.files import save_model
 from fmmp_train.model import ModelConfig, Network
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from fmmp_export import export as export_module
 from fmmp_export.export import (
     Export,
-    Precision,
     assemble,
     build_graphs,
     export_bundle,
@@ -30,6 +29,7 @@ from fmmp_export.parity.verify import BACKEND, ParityError
 from fmmp_runtime import PoseEstimator, Support
 from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.bundle.specs import Precision
 from fmmp_runtime.operators import FOLDER_VARIABLE, library
 from fmmp_train.data.images import normalize
 from fmmp_train.model import Network

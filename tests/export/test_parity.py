@@ -25,7 +25,8 @@ from fmmp_export.parity.tensors import compare_tensors, torch_tensors
 from fmmp_runtime import backends
 from fmmp_runtime.backends import Backend
 from fmmp_runtime.bundle.engines import EngineError, EngineSpec
-from fmmp_runtime.bundle.folder import Bundle, BundleError
+from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.bundle.specs import BundleError
 from fmmp_runtime.files import sha256
 from fmmp_train.checkpoint.files import save_model
 from fmmp_train.data.images import MEAN, STD

@@ -18,13 +18,13 @@ from onnx import TensorProto, helper, numpy_helper
 from fmmp_export import export as export_module
 from fmmp_export.export import Export, assemble, export_bundle
 from fmmp_export.graph.quantise import quantise, quantised_values, sample_activations
-from fmmp_export.graph.repack import Target
 from fmmp_export.graph.writer import SCOPES, scope
 from fmmp_export.parity import verify
 from fmmp_export.parity.examples import COUNT, draw_calibration, draw_examples
 from fmmp_runtime import operators
 from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.bundle.specs import Target
 from fmmp_runtime.media.image import Image
 from tests.export.conftest import CONFIG, SHOTS, Traced, copy_of
 

@@ -13,8 +13,9 @@ from fmmp_export.export import build_graphs
 from fmmp_export.graph.operator import FMMP
 from fmmp_export.graph.parts import flatten_state, unflatten_state
 from fmmp_export.graph.projected import PROJECTED
-from fmmp_export.graph.repack import Target, repack
+from fmmp_export.graph.repack import repack
 from fmmp_export.graph.writer import write
+from fmmp_runtime.bundle.specs import Target
 from fmmp_runtime.pose import reference_index
 from fmmp_train.checkpoint.files import load_model
 from fmmp_train.model import ModelConfig, Network

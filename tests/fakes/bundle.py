@@ -12,17 +12,17 @@ import onnx
 from onnx import TensorProto as Type
 from onnx import helper, numpy_helper
 
-from fmmp_runtime.bundle.folder import (
+from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.bundle.reference import Reference
+from fmmp_runtime.bundle.specs import (
     FORMAT,
     REFERENCE_FILE,
-    Bundle,
     GraphSpec,
     Model,
     ScoreSpec,
     SourceSpec,
     TensorSpec,
 )
-from fmmp_runtime.bundle.reference import Reference
 from fmmp_runtime.files import sha256
 
 KEYPOINTS, HEADS, LAYERS, SIZE, PADDING = 12, 3, 2, 64, 1.2

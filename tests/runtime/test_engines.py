@@ -11,7 +11,8 @@ import pytest
 
 from fmmp_runtime.backends import gpu
 from fmmp_runtime.bundle.engines import EngineError, EngineKey, EngineSpec
-from fmmp_runtime.bundle.folder import Bundle, BundleError
+from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.bundle.specs import BundleError
 from fmmp_runtime.files import sha256
 from tests.fakes.bundle import copy_bundle
 

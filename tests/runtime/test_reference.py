@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
-from fmmp_runtime.bundle.folder import REFERENCE_FILE, Bundle, BundleError
+from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.reference import Difference, Reference, compare, fault
+from fmmp_runtime.bundle.specs import REFERENCE_FILE, BundleError, Precision
 from fmmp_runtime.files import sha256
 from tests.fakes.bundle import SIZE, add_reference, write_bundle
 
@@ -51,7 +52,7 @@ def test_a_shift_is_found_in_its_layer_and_in_pixels(bundle: Path, graph: str) -
     ],
 )
 def test_each_precision_has_its_limit(
-    bundle: Path, precision: str, p99_px: float, layer_max: float, score_max: float, is_wrong: bool
+    bundle: Path, precision: Precision, p99_px: float, layer_max: float, score_max: float, is_wrong: bool
 ) -> None:
     exported = {"max_px": 40.0, "p99_px": 4.0, "score_max": 0.15}
     model = replace(Bundle.open(bundle).model, precision=precision, parity={"any": exported})

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmmp_runtime.backends import BackendError
 from fmmp_runtime.bundle.engines import TITLES, EngineSpec, dtype_name
-from fmmp_runtime.bundle.folder import GraphSpec
+from fmmp_runtime.bundle.specs import GraphSpec
 from fmmp_runtime.files import write_atomically
 
 if TYPE_CHECKING:

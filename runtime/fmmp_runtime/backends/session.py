@@ -12,7 +12,7 @@ from fmmp_runtime.backends import BackendError
 from fmmp_runtime.backends.crops import SOURCE
 from fmmp_runtime.backends.device import ALIGNMENT, Device, Graph
 from fmmp_runtime.backends.engine import OpenEngine
-from fmmp_runtime.bundle.folder import GraphSpec, TensorSpec
+from fmmp_runtime.bundle.specs import GraphSpec, TensorSpec
 
 
 def num_bytes(tensor: TensorSpec) -> int:

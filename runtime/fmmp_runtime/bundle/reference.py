@@ -11,7 +11,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from fmmp_runtime.backends import Backend
-from fmmp_runtime.bundle.folder import REFERENCE_FILE, Bundle, BundleError, Model
+from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.bundle.specs import REFERENCE_FILE, BundleError, Model
 from fmmp_runtime.files import write_atomically
 
 # Two float32 implementations of this network differ by about 1e-5 after three layers; 1e-4 is 0.026 px.

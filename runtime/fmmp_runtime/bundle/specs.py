@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What model.json says of a bundle, as frozen values: the home of its format.
+
+The exporter fills these classes and writes them; the runtime reads them.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from fmmp_runtime.bundle.engines import EngineSpec
+from fmmp_runtime.files import write_atomically
+from fmmp_runtime.pose import Method
+
+FORMAT = 2
+MODEL_FILE = "model.json"
+GRAPHS = ("pair", "support", "query")
+BATCH_GRAPH = re.compile(r"query_batch([1-9]\d{0,8})")  # the query graph for so many frames at once
+WEIGHTS_FILE = "weights.bin"
+REFERENCE_FILE = "reference.safetensors"  # what PyTorch answers to a few crops; no engine depends on it
+
+Precision = Literal["fp32", "fp16", "int8"]  # int8 is the backbone alone
+Target = Literal["cpu", "gpu"]  # what the order of the graphs' arithmetic is made for
+
+
+class BundleError(ValueError):
+    """A bundle that is incomplete, changed, or of another format."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorSpec:
+    """An input or output of a graph."""
+
+    name: str
+    dtype: str  # numpy's name: "uint8", "float32", "bool", ...
+    shape: list[int]  # static
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphSpec:
+    """One ONNX file of the bundle."""
+
+    file: str
+    inputs: list[TensorSpec]
+    outputs: list[TensorSpec]
+
+    def shape(self, name: str) -> list[int]:
+        """Shape of the input or output `name`."""
+        for tensor in (*self.inputs, *self.outputs):
+            if tensor.name == name:
+                return tensor.shape
+        raise BundleError(f"{self.file} has no input or output {name!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSpec:
+    """What the confidence of a keypoint says."""
+
+    calibrated: bool
+    meaning: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceSpec:
+    """The checkpoint that was exported."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """The content of model.json: all that a runtime has to know about the network."""
+
+    format: int
+    name: str
+    network: dict[str, Any]  # fields of the training side's ModelConfig; the runtime reads none of them
+    keypoints: int  # K, after padding
+    shots: int  # S
+    batch: int
+    target: Target
+    image_size: int  # side of a crop, pixels
+    crop_padding: float  # side of the crop / longer side of the box
+    mean: list[float]  # of RGB in [0, 1]; in the graphs already, here for the record
+    std: list[float]
+    precision: Precision
+    opset: int
+    graphs: dict[str, GraphSpec]  # pair, support, query; query_batch8, ...: all of N frames at once
+    score: ScoreSpec
+    source: SourceSpec
+    versions: dict[str, str]  # of what made it
+    files: dict[str, str]  # name -> SHA-256, of every file but model.json and the engines
+    parity: dict[str, dict[str, Any]]  # backend -> errors against torch, in pixels
+    engines: list[EngineSpec] = field(default_factory=list)  # may be added later
+    padding: Method = "uniform"  # of a support's keypoints to K
+
+    @property
+    def heads(self) -> int:
+        """M, the columns of the reference index."""
+        return self.graphs["support"].shape("reference_index")[-1]
+
+    @cached_property
+    def batches(self) -> dict[int, str]:
+        """Frames that one run of a query graph takes -> its name, the largest first; 1 is always there."""
+        found = {int(match[1]): name for name in self.graphs if (match := BATCH_GRAPH.fullmatch(name))}
+        return dict(sorted(({1: "query"} | found).items(), reverse=True))
+
+    @cached_property
+    def state_key(self) -> str:
+        """SHA-256 of what a support state depends on: the graphs that make and read it, and the weights."""
+        names = (self.graphs["support"].file, self.graphs["query"].file, WEIGHTS_FILE)
+        return hashlib.sha256("".join(f"{name} {self.files[name]}\n" for name in names).encode()).hexdigest()
+
+    @property
+    def state_tensors(self) -> list[TensorSpec]:
+        """The support state, in the order of the query graph's inputs."""
+        return [tensor for tensor in self.graphs["query"].inputs if tensor.name != "query"]
+
+    def to_json(self) -> str:
+        """The text of model.json."""
+        return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
+
+    def write(self, folder: Path) -> None:
+        """Write model.json into `folder`; the bundle's other files are there already."""
+        write_atomically(folder / MODEL_FILE, self.to_json().encode())
