@@ -160,6 +160,8 @@ def finish(model: ir.Model, name: str, operator: OperatorName | None) -> None:
     for each in definitions:
         function = ir.from_proto(each)
         assert isinstance(function, ir.Function)
+        for node in function:  # ONNX Runtime before 1.22 gives two nodes without a name the same one
+            node.name = node.outputs[0].name
         model.functions[function.identifier()] = function
         model.graph.opset_imports[function.domain] = 1
     if operator is None:

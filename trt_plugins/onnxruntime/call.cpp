@@ -4,26 +4,6 @@
 namespace fmmp::ort {
 namespace {
 
-std::string name_of(Type type)
-{
-    switch (type) {
-        case kFloat:
-            return "float32";
-        case kHalf:
-            return "float16";
-        case kBFloat16:
-            return "bfloat16";
-        case kInt32:
-            return "int32";
-        case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64:
-            return "int64";
-        case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE:
-            return "float64";
-        default:
-            return "ONNX element type " + std::to_string(int(type));
-    }
-}
-
 InputTensor read_input(Api const& api, OrtKernelContext const* context, size_t index)
 {
     OrtValue const* value = nullptr;
@@ -41,59 +21,12 @@ InputTensor read_input(Api const& api, OrtKernelContext const* context, size_t i
 
 }  // namespace
 
-void check_types(std::vector<Input> const& inputs, std::vector<Type> const& types)
-{
-    Type const value = types[0];
-    size_t locations = 0;
-    auto const expect = [&](size_t input, bool right, std::string const& expected) {
-        if (!right && types[input] != kUnknown) {
-            throw InvalidArgument(std::string(inputs[input].name) + " must be " + expected + ", got " +
-                                  name_of(types[input]));
-        }
-    };
-    auto const expect_like = [&](size_t input, size_t other) {
-        expect(input, types[input] == types[other] || types[other] == kUnknown,
-               name_of(types[other]) + " like " + inputs[other].name);
-    };
-    for (size_t i = 0; i < inputs.size(); ++i) {
-        Type const type = types[i];
-        switch (inputs[i].rule) {
-            case Rule::kValue:
-                expect(i, type == kFloat || type == kHalf || type == kBFloat16,
-                       "float32, float16 or bfloat16");
-                break;
-            case Rule::kLikeValue:
-                expect_like(i, 0);
-                break;
-            case Rule::kFloat32:
-                expect(i, type == kFloat, "float32");
-                break;
-            case Rule::kLocations: {
-                bool const may_be_half = value == kHalf || value == kUnknown;
-                expect(i, type == kFloat || (type == kHalf && may_be_half),
-                       may_be_half ? "float32 or float16" : "float32");
-                locations = i;
-                break;
-            }
-            case Rule::kLikeLocations:
-                expect_like(i, locations);
-                break;
-            case Rule::kInteger:
-                expect(i, type == kInt32, "int32");
-                break;
-        }
-    }
-}
-
 Call::Call(Api const& api, OrtKernelContext* context, std::vector<Input> const& inputs)
     : api_(api), context_(context), inputs_(inputs)
 {
-    std::vector<Type> types;
     for (size_t index = 0; index < inputs.size(); ++index) {
         tensors_.push_back(read_input(api, context, index));
-        types.push_back(tensors_.back().type);
     }
-    check_types(inputs, types);
 }
 
 void* Call::output(size_t index, TensorShape const& shape) const

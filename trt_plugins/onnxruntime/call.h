@@ -15,23 +15,21 @@ constexpr Type kBFloat16 = ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16;
 constexpr Type kInt32 = ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
 constexpr Type kUnknown = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
 
-/// Which element types an input takes.
-enum class Rule {
-    kValue,          // float32, float16 or bfloat16; always the first input
-    kLikeValue,      // the value's
-    kFloat32,        // float32 only
-    kLocations,      // float32, or float16 if the value is; at most one input
-    kLikeLocations,  // that of the locations
-    kInteger,        // int32
-};
-
+/// An input and the one type that an operator takes it in.
 struct Input {
     char const* name;
-    Rule rule;
+    Type type;
 };
 
-/// Throw unless the inputs have types that the rules allow. A type that is not known yet passes.
-void check_types(std::vector<Input> const& inputs, std::vector<Type> const& types);
+/// What ONNX calls a type that a loop stores elements in.
+template <typename T>
+constexpr Type kTypeOf = kUnknown;
+template <>
+inline constexpr Type kTypeOf<float> = kFloat;
+template <>
+inline constexpr Type kTypeOf<Half> = kHalf;
+template <>
+inline constexpr Type kTypeOf<BFloat16> = kBFloat16;
 
 struct InputTensor : TensorInfo {
     void const* data = nullptr;
@@ -41,7 +39,6 @@ class Call {
 public:
     Call(Api const& api, OrtKernelContext* context, std::vector<Input> const& inputs);
 
-    Type type(size_t input) const { return tensors_[input].type; }
     TensorShape const& shape(size_t input) const { return tensors_[input].shape; }
 
     /// Data of an input. Throws if it does not start at a multiple of its element size.

@@ -1,6 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "op.h"
 
+namespace fmmp::ort {
+namespace {
+
+std::vector<Op> every_op(OrtApi const* api)
+{
+    std::vector<Op> ops;
+    for (auto const define : {multi_scale_deformable_attention, shared_value_deformable_attention,
+                              projected_deformable_attention}) {
+        for (Definition const& definition : define()) {
+            ops.emplace_back(api, definition);
+        }
+    }
+    return ops;
+}
+
+}  // namespace
+}  // namespace fmmp::ort
+
 #if defined(_WIN32)
 #define FMMP_EXPORT __declspec(dllexport)
 #else
@@ -19,9 +37,7 @@ extern "C" FMMP_EXPORT OrtStatus* ORT_API_CALL RegisterCustomOps(OrtSessionOptio
     }
     ort::Api const api(raw_api);
     return api.guard([&] {
-        static ort::Op const ops[]{{raw_api, ort::multi_scale_deformable_attention()},
-                                   {raw_api, ort::shared_value_deformable_attention()},
-                                   {raw_api, ort::projected_deformable_attention()}};
+        static std::vector<ort::Op> const ops = ort::every_op(raw_api);
         OrtCustomOpDomain* domain = nullptr;
         api.check(api->CreateCustomOpDomain(ort::kDomain, &domain));
         ort::Owned<OrtCustomOpDomain> owner(domain, api->ReleaseCustomOpDomain);

@@ -15,7 +15,7 @@ struct Axis {
     int axis;
 };
 
-/// What an operator is, apart from its formula.
+/// What an operator is for one choice of types, apart from its formula.
 struct Definition {
     char const* name;
     std::vector<Input> inputs;
@@ -24,7 +24,9 @@ struct Definition {
     void (*compute)(Call const& call);  // types are checked, shapes are not
 };
 
-/// An operator as ONNX Runtime sees it. One kernel serves all types: it asks the tensors.
+/// An operator as ONNX Runtime sees it. Each choice of types is an operator of its own with the same name: so
+/// ONNX Runtime refuses other types when a session is made, and knows the type of the output also where a
+/// graph says nothing about ranks.
 struct Op : OrtCustomOp {
     Op(OrtApi const* api, Definition definition);
 
@@ -32,8 +34,9 @@ struct Op : OrtCustomOp {
     Definition definition;
 };
 
-Definition multi_scale_deformable_attention();
-Definition shared_value_deformable_attention();
-Definition projected_deformable_attention();
+/// One for each choice of types.
+std::vector<Definition> multi_scale_deformable_attention();
+std::vector<Definition> shared_value_deformable_attention();
+std::vector<Definition> projected_deformable_attention();
 
 }  // namespace fmmp::ort

@@ -18,8 +18,15 @@ enum : size_t {
 };
 
 template <typename T>
-void run(Call const& call, ProjectedAttnDims const& dims, void* output)
+void compute(Call const& call)
 {
+    ProjectedAttnDims dims;
+    require(read_projected_dims(call.shape(kValue), call.shape(kSpatialShapes), call.shape(kLevelStartIndex),
+                                call.shape(kReferencePoints), call.shape(kSamplingOffsets),
+                                call.shape(kAttentionLogits), call.shape(kProjection),
+                                call.shape(kProjectionBias), dims));
+    MsDeformAttnDims const& d = dims.sampling;
+    void* const output = call.output(0, {d.batch, d.num_queries, d.num_heads, dims.output_dim});
     ProjectedAttnTensors<T> const tensors{call.data<T>(kValue),
                                           call.data<int32_t>(kSpatialShapes),
                                           call.data<int32_t>(kLevelStartIndex),
@@ -33,39 +40,27 @@ void run(Call const& call, ProjectedAttnDims const& dims, void* output)
     projected_attn_cpu(tensors, dims, call.parallel_for());
 }
 
-void compute(Call const& call)
+template <typename T>
+Definition define()
 {
-    ProjectedAttnDims dims;
-    require(read_projected_dims(call.shape(kValue), call.shape(kSpatialShapes), call.shape(kLevelStartIndex),
-                                call.shape(kReferencePoints), call.shape(kSamplingOffsets),
-                                call.shape(kAttentionLogits), call.shape(kProjection),
-                                call.shape(kProjectionBias), dims));
-    MsDeformAttnDims const& d = dims.sampling;
-    void* const output = call.output(0, {d.batch, d.num_queries, d.num_heads, dims.output_dim});
-    if (call.type(kValue) == kFloat) {
-        run<float>(call, dims, output);
-    } else if (call.type(kValue) == kHalf) {
-        run<Half>(call, dims, output);
-    } else {
-        run<BFloat16>(call, dims, output);
-    }
+    return {"ProjectedDeformableAttention",
+            {{"value", kTypeOf<T>},
+             {"spatial_shapes", kInt32},
+             {"level_start_index", kInt32},
+             {"reference_points", kFloat},
+             {"sampling_offsets", kFloat},
+             {"attention_logits", kFloat},
+             {"projection", kTypeOf<T>},
+             {"projection_bias", kTypeOf<T>}},
+            {{{kSamplingOffsets, 0}, {kSamplingOffsets, 1}, {kSamplingOffsets, 2}, {kProjection, 2}}},
+            compute<T>};
 }
 
 }  // namespace
 
-Definition projected_deformable_attention()
+std::vector<Definition> projected_deformable_attention()
 {
-    return {"ProjectedDeformableAttention",
-            {{"value", Rule::kValue},
-             {"spatial_shapes", Rule::kInteger},
-             {"level_start_index", Rule::kInteger},
-             {"reference_points", Rule::kFloat32},
-             {"sampling_offsets", Rule::kFloat32},
-             {"attention_logits", Rule::kFloat32},
-             {"projection", Rule::kLikeValue},
-             {"projection_bias", Rule::kLikeValue}},
-            {{{kSamplingOffsets, 0}, {kSamplingOffsets, 1}, {kSamplingOffsets, 2}, {kProjection, 2}}},
-            compute};
+    return {define<float>(), define<Half>(), define<BFloat16>()};
 }
 
 }  // namespace fmmp::ort

@@ -7,18 +7,17 @@ namespace {
 
 enum : size_t { kValue, kSpatialShapes, kLevelStartIndex, kSamplingLocations, kAttentionWeights };
 
-std::vector<Input> inputs()
+template <ValueForm kForm, typename T, typename L>
+void compute(Call const& call)
 {
-    return {{"value", Rule::kValue},
-            {"spatial_shapes", Rule::kInteger},
-            {"level_start_index", Rule::kInteger},
-            {"sampling_locations", Rule::kLocations},
-            {"attention_weights", Rule::kLikeLocations}};
-}
-
-template <typename T, typename L>
-void run(Call const& call, MsDeformAttnDims const& dims, void* output, void* coverage)
-{
+    MsDeformAttnDims dims;
+    require(read_dims(kForm, call.shape(kValue), call.shape(kSpatialShapes), call.shape(kLevelStartIndex),
+                      call.shape(kSamplingLocations), call.shape(kAttentionWeights), dims));
+    void* const output = call.output(0, {dims.batch, dims.num_queries, dims.num_heads, dims.head_dim});
+    void* coverage = nullptr;
+    if (kForm == ValueForm::kShared) {
+        coverage = call.output(1, {dims.batch, dims.num_queries, dims.num_heads});
+    }
     MsDeformAttnTensors<T, L> const tensors{call.data<T>(kValue),
                                             call.data<int32_t>(kSpatialShapes),
                                             call.data<int32_t>(kLevelStartIndex),
@@ -30,42 +29,44 @@ void run(Call const& call, MsDeformAttnDims const& dims, void* output, void* cov
     ms_deform_attn_cpu(tensors, dims, call.parallel_for());
 }
 
-template <ValueForm kForm>
-void compute(Call const& call)
+template <ValueForm kForm, typename T, typename L>
+Definition define()
 {
-    MsDeformAttnDims dims;
-    require(read_dims(kForm, call.shape(kValue), call.shape(kSpatialShapes), call.shape(kLevelStartIndex),
-                      call.shape(kSamplingLocations), call.shape(kAttentionWeights), dims));
-    void* const output = call.output(0, {dims.batch, dims.num_queries, dims.num_heads, dims.head_dim});
-    void* coverage = nullptr;
-    if (kForm == ValueForm::kShared) {
-        coverage = call.output(1, {dims.batch, dims.num_queries, dims.num_heads});
+    std::vector<Axis> const row{{kSamplingLocations, 0}, {kSamplingLocations, 1}, {kSamplingLocations, 2}};
+    std::vector<Axis> vector = row;
+    vector.push_back({kValue, -1});
+    std::vector<std::vector<Axis>> outputs{vector};
+    bool const shared = kForm == ValueForm::kShared;
+    if (shared) {
+        outputs.push_back(row);  // the coverage
     }
-    if (call.type(kValue) == kFloat) {
-        run<float, float>(call, dims, output, coverage);
-    } else if (call.type(kValue) == kBFloat16) {
-        run<BFloat16, float>(call, dims, output, coverage);
-    } else if (call.type(kSamplingLocations) == kFloat) {
-        run<Half, float>(call, dims, output, coverage);
-    } else {
-        run<Half, Half>(call, dims, output, coverage);
-    }
+    return {shared ? "SharedValueDeformableAttention" : "MultiScaleDeformableAttention",
+            {{"value", kTypeOf<T>},
+             {"spatial_shapes", kInt32},
+             {"level_start_index", kInt32},
+             {"sampling_locations", kTypeOf<L>},
+             {"attention_weights", kTypeOf<L>}},
+            outputs,
+            compute<kForm, T, L>};
 }
 
-std::vector<Axis> const kOutput{
-    {kSamplingLocations, 0}, {kSamplingLocations, 1}, {kSamplingLocations, 2}, {kValue, -1}};
-std::vector<Axis> const kCoverage{{kSamplingLocations, 0}, {kSamplingLocations, 1}, {kSamplingLocations, 2}};
+template <ValueForm kForm>
+std::vector<Definition> define_all()
+{
+    return {define<kForm, float, float>(), define<kForm, Half, float>(), define<kForm, Half, Half>(),
+            define<kForm, BFloat16, float>()};
+}
 
 }  // namespace
 
-Definition multi_scale_deformable_attention()
+std::vector<Definition> multi_scale_deformable_attention()
 {
-    return {"MultiScaleDeformableAttention", inputs(), {kOutput}, compute<ValueForm::kPerHead>};
+    return define_all<ValueForm::kPerHead>();
 }
 
-Definition shared_value_deformable_attention()
+std::vector<Definition> shared_value_deformable_attention()
 {
-    return {"SharedValueDeformableAttention", inputs(), {kOutput, kCoverage}, compute<ValueForm::kShared>};
+    return define_all<ValueForm::kShared>();
 }
 
 }  // namespace fmmp::ort
