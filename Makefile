@@ -46,11 +46,10 @@ $(BIN)/python:
 	  sys.exit("fmmp needs Python 3.10 to 3.13, $(BASE_PYTHON) is " + v + ": say make BASE_PYTHON=/path/to/python3.11")'
 	$(BASE_PYTHON) -m venv $(VENV)
 
-# The stamp is newer than all that decides what is installed: a new package too, but no other Python file. Where the
+# The stamp is newer than all that decides what is installed: a new package too, but no other Python file. Where TensorRT's
 # headers can't be fetched, the part that needs them is left out; the lines that start with "fmmp:" say so.
 $(STAMP): $(BIN)/python pyproject.toml CMakeLists.txt $(ROOMS) $(CPP)
 	@mkdir -p build
-	-@$(BIN)/python trt_plugins/onnxruntime/fetch_headers.py
 	-@$(BIN)/python trt_plugins/tensorrt/fetch_nvidia.py headers
 	@echo "installing into $(VENV); the words of pip and CMake go to $(LOG)"
 	@$(BIN)/python -m pip install --verbose --editable '.[train,export,dev]' > $(LOG) 2>&1 || { tail -n 50 $(LOG); exit 1; }

@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 # Where ONNX Runtime's and TensorRT's headers lie. Whoever includes this file has the repository's root in FMMP_ROOT.
-set(ONNXRUNTIME_INCLUDE_DIR "" CACHE PATH "Folder of onnxruntime_c_api.h; found by itself in the usual places")
+set(ONNXRUNTIME_INCLUDE_DIR "" CACHE PATH "Folder of onnxruntime_c_api.h; without it, the one that comes with the source")
 set(TENSORRT_INCLUDE_DIR "" CACHE PATH "Folder of NvInferRuntime.h; found by itself in the usual places")
 
-# What the user says, and nowhere else; otherwise the folder that fetch_headers.py fills, then the system.
+# What the user says, and nowhere else; otherwise the header that comes with the source.
 function(fmmp_find_onnxruntime_headers result)
   set(said ${ONNXRUNTIME_INCLUDE_DIR} $ENV{ONNXRUNTIME_INCLUDE_DIR})
-  unset(found)
-  if(said)
-    find_path(found onnxruntime_c_api.h NO_CACHE NO_DEFAULT_PATH PATHS ${said}
-      PATH_SUFFIXES onnxruntime onnxruntime/core/session)
-  else()
-    find_path(found onnxruntime_c_api.h NO_CACHE HINTS "${FMMP_ROOT}/build/onnxruntime/include"
-      PATH_SUFFIXES onnxruntime onnxruntime/core/session)
+  if(NOT said)
+    set(said "${FMMP_ROOT}/trt_plugins/onnxruntime/include")
   endif()
+  unset(found)
+  find_path(found onnxruntime_c_api.h NO_CACHE NO_DEFAULT_PATH PATHS ${said}
+    PATH_SUFFIXES onnxruntime onnxruntime/core/session)
   set(${result} "${found}" PARENT_SCOPE)
 endfunction()
 
