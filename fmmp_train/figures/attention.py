@@ -12,8 +12,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from fmmp_runtime.media.draw import draw_attention, draw_errors, draw_pose, draw_sheet
+from fmmp_runtime.media.draw import draw_attention, draw_errors, draw_pose
 from fmmp_runtime.media.image import Image
+from fmmp_runtime.media.sheet import draw_sheet
 from fmmp_train.data.images import normalize
 from fmmp_train.evaluation.pairs import Pair, prepare
 from fmmp_train.figures.crops import SIDE, crop

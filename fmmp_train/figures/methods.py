@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fmmp_runtime.media.draw import draw_errors, draw_pose, draw_sheet
+from fmmp_runtime.media.draw import draw_errors, draw_pose
 from fmmp_runtime.media.image import Image
+from fmmp_runtime.media.sheet import draw_sheet
 from fmmp_runtime.pose import transform_points
 from fmmp_train.evaluation.evaluate import Predict, measure
 from fmmp_train.evaluation.pairs import Pair

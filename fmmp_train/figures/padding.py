@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fmmp_runtime.media.draw import draw_pose, draw_sheet, palette
+from fmmp_runtime.media.draw import draw_pose, palette
 from fmmp_runtime.media.image import Image
+from fmmp_runtime.media.sheet import draw_sheet
 from fmmp_runtime.pose import Method, pad_alike
 from fmmp_train.evaluation.pairs import Pair
 from fmmp_train.figures.crops import SIDE, crop

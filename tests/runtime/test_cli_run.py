@@ -85,6 +85,22 @@ def test_pictures_and_json(bundle: Path, folder: Path, capsys: pytest.CaptureFix
     assert "ONNX Runtime" in said.err
 
 
+def test_names_and_threshold_change_the_pictures_alone(bundle: Path, folder: Path) -> None:
+    answers, pictures = [], []
+    for options in ([], ["--names"], ["--threshold", "0.2"]):  # every score is 0.33
+        assert cli_run.main([*_arguments(bundle, folder, ["a.png"]), *options]) == 0
+        answers.append(json.loads((folder / "out" / "a-pose.json").read_text())["keypoints"])
+        pictures.append(read_image(folder / "out" / "a-pose.jpg"))
+    assert answers[0] == answers[1] == answers[2]
+    assert not np.array_equal(pictures[0], pictures[1])
+    assert not np.array_equal(pictures[0], pictures[2])
+
+
+def test_a_threshold_is_a_share(bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = _fails([*_arguments(bundle, folder), "--threshold", "50"], capsys, code=2)
+    assert "must be from 0 to 1, got 50" in said
+
+
 def test_json_on_stdout(bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli_run.main([*_arguments(bundle, folder), "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -12,9 +12,10 @@ from fmmp_runtime.media.draw import (
     draw_attention,
     draw_errors,
     draw_pose,
-    draw_sheet,
     palette,
 )
+from fmmp_runtime.media.labels import labels_of
+from fmmp_runtime.media.sheet import draw_sheet, pose_panel
 
 GREY = np.full((120, 200, 3), 128, np.uint8)
 
@@ -64,17 +65,76 @@ def test_link_joins_its_points() -> None:
     assert np.abs(picture[50, 30:170].astype(int) - 128).max() == 0
 
 
-def test_low_score_is_smaller_and_fainter() -> None:
-    sizes, contrasts = [], []
-    for score in (0.0, 0.5, 1.0):
-        picture = draw_pose(GREY, [[100, 60]], [True], [], [score]).astype(int)
-        sizes.append(int((picture != 128).any(2).sum()))
-        contrasts.append(int(np.abs(picture - 128).max()))
-    assert sizes == sorted(set(sizes))
-    assert contrasts == sorted(set(contrasts))
-    np.testing.assert_array_equal(
-        draw_pose(GREY, [[100, 60]], [True], [], [1.0]), draw_pose(GREY, [[100, 60]], [True], [])
-    )
+def test_low_score_is_hollow_with_dashed_links() -> None:
+    points, links = [[40, 60], [160, 60]], [[0, 1]]
+    sure = draw_pose(GREY, points, [True, True], links, [1.0, 0.5])
+    np.testing.assert_array_equal(sure, draw_pose(GREY, points, [True, True], links))
+    unsure = draw_pose(GREY, points, [True, True], links, [1.0, 0.49]).astype(int)
+    assert unsure[60, 40].tolist() == palette(2)[0].tolist()  # filled
+    assert unsure[60, 160].tolist() == [128, 128, 128]  # the picture shows through
+    assert (unsure[60, 155:166] != 128).any()
+    along = (unsure[60, 60:140] == 128).all(1)
+    assert 4 < np.count_nonzero(np.diff(along.astype(int))) < 40  # dashes and gaps
+    other = draw_pose(GREY, points, [True, True], links, [1.0, 0.49], threshold=0.3)
+    np.testing.assert_array_equal(other, sure)
+
+
+def test_a_score_that_is_no_number_is_unsure() -> None:
+    picture = draw_pose(GREY, [[100, 60]], [True], [], [np.nan])
+    np.testing.assert_array_equal(picture, draw_pose(GREY, [[100, 60]], [True], [], [0.0]))
+
+
+def test_dense_points_stay_apart() -> None:
+    """68 points on a face of 200 pixels: between most neighbours the picture is still seen."""
+    image = np.full((600, 800, 3), 128, np.uint8)
+    columns, rows = np.meshgrid(np.arange(9), np.arange(8))
+    grid = np.stack([columns.ravel(), rows.ravel()], 1)[:68] * 22.0 + 300
+    picture = draw_pose(image, grid, np.ones(68, bool), [])
+    assert (picture[300 + 11, 300:476] == 128).all()  # between two rows
+    assert (picture[300, 300 + 11 : 476 : 22] == 128).all()  # between two points
+
+
+def test_box_is_drawn_unless_it_is_the_whole_image() -> None:
+    alone = draw_pose(GREY, [[100, 60]], [True], [])
+    boxed = draw_pose(GREY, [[100, 60]], [True], [], box=[60, 30, 80, 60]).astype(int)
+    assert np.abs(boxed[30, 70:130] - 128).max(1).min() > 80  # its upper edge
+    assert (boxed[:25] == 128).all()
+    whole = draw_pose(GREY, [[100, 60]], [True], [], box=[0, 0, 199, 119])
+    np.testing.assert_array_equal(whole, alone)
+
+
+def test_labels_lie_beside_their_points_and_inside() -> None:
+    image = np.full((300, 400, 3), 128, np.uint8)
+    points = [[5, 5], [395, 295], [200, 150]]
+    without = draw_pose(image, points, np.ones(3, bool), [])
+    picture = draw_pose(image, points, np.ones(3, bool), [], labels=["left", "right", "middle"])
+    changed = np.argwhere((picture != without).any(2))[:, ::-1]
+    apart = np.linalg.norm(changed[:, None] - np.array(points), axis=2)
+    assert apart.min(1).max() < 80
+    for k in range(3):
+        assert (apart.argmin(1) == k).sum() > 50
+        x, y = points[k]
+        assert picture[y, x].tolist() == palette(3)[k].tolist()  # not written over
+
+
+def test_labels_that_the_font_lacks_become_numbers() -> None:
+    assert labels_of(3, ["eye", "\u8033", "a\tb"]) == ["eye", "1", "2"]
+    assert labels_of(2, None) == ["0", "1"]
+
+
+def test_legend_says_what_hollow_means_in_a_free_corner() -> None:
+    image = np.full((400, 600, 3), 128, np.uint8)
+    low_left = [[30, 380], [60, 390], [300, 100]]
+    sure = draw_pose(image, low_left, np.ones(3, bool), [], np.ones(3), legend=True)
+    np.testing.assert_array_equal(sure, draw_pose(image, low_left, np.ones(3, bool), []))
+    score = [0.2, 0.9, 0.9]
+    unsure = draw_pose(image, low_left, np.ones(3, bool), [], score, legend=True)
+    without = draw_pose(image, low_left, np.ones(3, bool), [], score)
+    changed = np.argwhere((unsure != without).any(2))
+    assert changed[:, 0].min() > 300  # in the other lower corner
+    assert changed[:, 1].min() > 300
+    tiny = np.full((40, 60, 3), 128, np.uint8)
+    assert draw_pose(tiny, [[30, 20]], [True], [], [0.1], legend=True).shape == tiny.shape
 
 
 @given(
@@ -101,6 +161,34 @@ def test_sheet() -> None:
     assert (sheet[30:90, 8:108] == 128).all()
     assert (sheet[98:, 116:] == 245).all()  # the second row has one picture
     assert (sheet[:30, :116] < 100).any()  # its title
+
+
+def test_a_small_object_is_shown_close_up_and_sharp() -> None:
+    image = np.full((480, 640, 3), 128, np.uint8)
+    image[200:240, 500:530] = 10
+    title, picture = pose_panel("a.jpg", image, [[515, 220]], [True], [], box=[500, 200, 30, 40])
+    assert title == "a.jpg (close-up)"
+    assert picture.shape == (360, 360, 3)
+    dark = (picture == 10).all(2)  # the object, without the point on it: two thirds of the side are 40 pixels
+    assert 0.2 < dark.mean() < 2 / 3 * 0.5
+    assert picture[180, 180].tolist() == palette(1)[0].tolist()
+    title, picture = pose_panel("a.jpg", image, [[515, 220]], [True], [], box=[100, 50, 430, 300])
+    assert title == "a.jpg"
+    assert picture.shape == (360, 480, 3)
+
+
+@pytest.mark.parametrize("shape", [(40, 30), (8, 9), (31, 4000), (3000, 200), (2000, 3000)])
+def test_panels_of_pictures_of_any_size(shape: tuple[int, int]) -> None:
+    image = np.full((*shape, 3), 128, np.uint8)
+    panels = [
+        pose_panel(
+            "title", image, [[1, 1], [3, 4]], [True, True], [[0, 1]], [0.1, 1], box=box, labels=["0", "1"]
+        )
+        for box in (None, [0, 0, 3, 4], [0, 0, shape[1] - 1, shape[0] - 1])
+    ]
+    sheet = draw_sheet(panels)
+    assert sheet.shape[0] == 360 + 38
+    assert sheet.shape[1] <= 3 * (720 + 16)
 
 
 def test_long_titles_stay_over_their_picture() -> None:

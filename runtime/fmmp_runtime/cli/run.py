@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fmmp_runtime.cli.arguments import positive
+from fmmp_runtime.cli.arguments import positive, share
 from fmmp_runtime.cli.command import command
+from fmmp_runtime.media import UNSURE
 
 
 @command("fmmp-run")
@@ -33,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         frames=args.frames,
         backend=args.backend,
         print_json=args.json,
+        names=args.names,
+        threshold=args.threshold,
     )
     try:
         failures = run(job)
@@ -80,6 +83,14 @@ def _parser() -> argparse.ArgumentParser:
         nargs=4,
         metavar=("X", "Y", "W", "H"),
         help="where the object is in every query, pixels (default: the whole image)",
+    )
+    parser.add_argument("--names", action="store_true", help="write names beside the keypoints, or numbers")
+    parser.add_argument(
+        "--threshold",
+        type=share,
+        default=UNSURE,
+        metavar="SCORE",
+        help="a lower score is drawn as unsure: hollow, with dashed links (default: %(default)s)",
     )
     parser.add_argument("--frames", type=positive, metavar="N", help="stop a video or camera after N frames")
     parser.add_argument("--backend", default="auto", choices=("auto", *NAMES), help="(default: %(default)s)")

@@ -10,17 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from fmmp_runtime.annotation.reader import Annotation, read_annotation
 from fmmp_runtime.estimator import Pose, PoseEstimator, Support, SupportState
 from fmmp_runtime.files import write_atomically
-from fmmp_runtime.media.draw import draw_pose, draw_sheet
+from fmmp_runtime.media import UNSURE
+from fmmp_runtime.media.draw import draw_pose
 from fmmp_runtime.media.image import Image, read_image, write_image
+from fmmp_runtime.media.labels import labels_of
+from fmmp_runtime.media.sheet import draw_sheet, pose_panel
 from fmmp_runtime.media.video import CameraStoppedError, VideoReader, VideoWriter, is_video
 
 MOST_ON_SHEET = 24  # pictures; further queries have their own files only
 
 Example = tuple[Path, Image, Annotation]  # of a support
+# Keypoints, which of them, links and scores, as `draw_pose` takes them; and the box.
+Drawn = tuple[tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any] | None], ArrayLike | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +44,8 @@ class Job:
     frames: int | None = None  # of a video or camera, at most
     backend: str = "auto"
     print_json: bool = False
+    names: bool = False  # write names or numbers beside the keypoints
+    threshold: float = UNSURE  # a score below it is drawn hollow
 
 
 def run(job: Job) -> list[str]:
@@ -96,9 +104,9 @@ class _Output:
 
     def write_all(self) -> list[str]:
         for path, image, annotation in self.examples:
-            picture = draw_pose(image, annotation.keypoints, annotation.visible, self.state.links)
-            write_image(self._path(f"support-{path.stem}", ".jpg"), picture)
-            self._show(f"support: {path.name}", picture)
+            drawn = (annotation.keypoints, annotation.visible, self.state.links, None), annotation.box
+            write_image(self._path(f"support-{path.stem}", ".jpg"), self._draw(image, drawn))
+            self._show(f"support: {path.name}", image, drawn)
         failures = []
         for query in self.job.queries:
             try:
@@ -116,10 +124,9 @@ class _Output:
         started = time.perf_counter()
         pose = self.estimator.locate(image, self.state, self.job.box)
         milliseconds = 1e3 * (time.perf_counter() - started)
-        picture = _draw(image, pose)
         path = self._path(Path(query).stem, ".jpg")
-        write_image(path, picture)
-        self._show(Path(query).name, picture)
+        write_image(path, self._draw(image, _drawn(pose)))
+        self._show(Path(query).name, image, _drawn(pose))
         self._report(query, path, self._as_json(pose), milliseconds)
 
     def _video(self, query: str) -> None:
@@ -128,7 +135,8 @@ class _Output:
             Path(query).stem if not query.startswith("camera:") else query.replace(":", "-"), ".mp4"
         )
         poses: list[dict[str, Any]] = []
-        seconds, last, stopped = 0.0, None, None
+        seconds, stopped = 0.0, None
+        last: tuple[Image, Drawn] | None = None
         with VideoWriter(path, reader.rate) as writer:
             try:
                 for frame in islice(reader, self.job.frames):
@@ -136,8 +144,8 @@ class _Output:
                     pose = self.estimator.locate(frame, self.state, self.job.box)
                     seconds += time.perf_counter() - started
                     poses.append(self._as_json(pose))
-                    last = _draw(frame, pose)
-                    writer.write(last)
+                    last = frame, _drawn(pose)
+                    writer.write(self._draw(*last))
                     _progress(query, len(poses), reader.count)
             except KeyboardInterrupt:  # how a camera is stopped: what there is gets written
                 _tell(f"{query}: stopped after {len(poses)} frames")
@@ -146,7 +154,7 @@ class _Output:
         if sys.stderr.isatty():
             sys.stderr.write("\n")  # after the progress
         if last is not None:
-            self._show(Path(query).name, last)
+            self._show(Path(query).name, *last)
         self._report(query, path, {"frames": poses}, 1e3 * seconds / max(len(poses), 1))
         if stopped is not None:
             raise stopped
@@ -169,9 +177,21 @@ class _Output:
             "box": pose.box.round(2).tolist(),
         } | ({"names": names} if names else {})
 
-    def _show(self, title: str, picture: Image) -> None:
+    def _draw(self, image: Image, drawn: Drawn) -> Image:
+        pose, box = drawn
+        labels, threshold = self._labels(drawn), self.job.threshold
+        return draw_pose(image, *pose, box=box, labels=labels, threshold=threshold, legend=True)
+
+    def _show(self, title: str, image: Image, drawn: Drawn) -> None:
+        """Put it on the sheet, closer where it is small."""
+        pose, box = drawn
         if len(self.panels) < MOST_ON_SHEET:
-            self.panels.append((title, picture))
+            labels, threshold = self._labels(drawn), self.job.threshold
+            self.panels.append(pose_panel(title, image, *pose, box=box, labels=labels, threshold=threshold))
+
+    def _labels(self, drawn: Drawn) -> list[str] | None:
+        names = self.examples[0][2].names if self.examples else None
+        return labels_of(len(drawn[0][0]), names) if self.job.names else None
 
     def _path(self, stem: str, ending: str) -> Path:
         """A name that no other result of this run has; "-pose" keeps it from being an input's."""
@@ -183,8 +203,8 @@ class _Output:
         return self.folder / f"{name}{ending}"
 
 
-def _draw(image: Image, pose: Pose) -> Image:
-    return draw_pose(image, pose.keypoints, pose.known, pose.links, pose.score)
+def _drawn(pose: Pose) -> Drawn:
+    return (pose.keypoints, pose.known, pose.links, pose.score), pose.box
 
 
 def _make_folder(folder: Path) -> None:
