@@ -1,44 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From images to the multi-scale tokens that everything else reads."""
+"""From the maps of a backbone to the multi-scale tokens that everything else reads."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-STRIDES = (8, 16, 32)
-
-
-def create_backbone(name: str) -> nn.Module:
-    """Build timm's `name` as a feature extractor with random weights: images -> maps of strides 8, 16, 32.
-
-    Weights come from a checkpoint, never from the network.
-
-    Raises:
-        ValueError: timm has no such model, or it has no feature maps of these strides.
-    """
-    try:
-        info: Any = timm.create_model(name, features_only=True, pretrained=False).feature_info
-        reductions: list[int] = info.reduction()
-    except (RuntimeError, AttributeError) as error:
-        raise ValueError(f"backbone {name!r} is no timm model with feature maps: {error}") from error
-    if missing := sorted(set(STRIDES) - set(reductions)):
-        raise ValueError(f"backbone {name!r} has feature maps of strides {reductions}; missing {missing}")
-    indices = [reductions.index(stride) for stride in STRIDES]
-    backbone: nn.Module = timm.create_model(name, features_only=True, pretrained=False, out_indices=indices)
-    return backbone
-
-
-def feature_channels(backbone: nn.Module) -> list[int]:
-    """Channels of its maps, fine to coarse."""
-    info: Any = backbone.feature_info
-    channels: list[int] = info.channels()
-    return channels
 
 
 class Pyramid(nn.Module):

@@ -19,7 +19,7 @@ Links = Literal["category", "all", "none"]
 class ModelConfig:
     """Shape of the network; saved in the checkpoint, so that a weight file names its own model."""
 
-    backbone: str = "resnet50"  # any timm name with feature maps of strides 8, 16 and 32
+    backbone: str = "resnet50"  # timm's name; see `fmmp_train.model.backbone`
     dim: int = 256  # channels of a keypoint embedding
     num_heads: int = 8  # of self-attention, and of the structure: reference points a keypoint reads around
     num_points: int = 4  # samples per head and level

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from fmmp_train.model.backbone import create_backbone, feature_channels
 from fmmp_train.model.deform_attn import level_tensors, ms_deform_attn
 from fmmp_train.model.encoding import PositionCode, order_code
 from fmmp_train.model.fmmp.confidence import Confidence, steps
@@ -17,7 +18,7 @@ from fmmp_train.model.fmmp.miner import Miner, hide
 from fmmp_train.model.fmmp.orientation import TURN_COST, repeat_views, turn_images, turn_keypoints
 from fmmp_train.model.fmmp.state import Encoded, Located, Shots, SupportState, take
 from fmmp_train.model.fmmp.structure import neighbour_points, rewire
-from fmmp_train.model.pyramid import Pyramid, create_backbone, feature_channels, tokens_of
+from fmmp_train.model.pyramid import Pyramid, tokens_of
 
 CENTER = 0.5  # P^0 of the paper
 MIN_SHOTS_VISIBLE = 0.1  # denominator of a mean over shots in which a keypoint is hidden everywhere
@@ -36,7 +37,7 @@ class Network(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = create_backbone(config.backbone)
+        self.backbone = create_backbone(config.backbone, config.image_size)
         channels = feature_channels(self.backbone)
         self.pyramid = Pyramid(channels, config.dim)
         self.position_code = PositionCode(config.dim)

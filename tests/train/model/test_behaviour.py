@@ -185,9 +185,3 @@ def test_the_orientation_that_fits_is_used() -> None:
 def test_a_shape_that_cannot_be_is_refused(change: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         replace(TINY, **change)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("name", ["no_such_model", "vit_tiny_patch16_224"])
-def test_a_backbone_without_the_right_maps_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=name):
-        Network(replace(TINY, backbone=name))
