@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`fmmp-data`: make a synthetic data set, paint images, check a data folder, print evaluation episodes."""
+"""`fmmp-data`: make a synthetic data set, paint images, check folders, print episodes, draw annotations."""
 
 from __future__ import annotations
 
@@ -70,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=_whole, default=1, help="1 gives the published ones (default: %(default)s)"
     )
     draw.add_argument("-o", "--output", type=Path, help="write them here instead")
+    show = commands.add_parser("show", help="draw an annotation with names and numbers")
+    show.add_argument("file", help="as for fmmp-run; with #ID behind its name if it has several annotations")
+    show.add_argument("--image", type=Path, help="(default: the one that the annotation names)")
+    show.add_argument("-o", "--out", type=Path, required=True, help="picture to write")
     return parser
 
 
@@ -210,7 +214,19 @@ def _episodes(args: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"synthetic": _synthetic, "paint": _paint, "check": _check, "episodes": _episodes}
+def _draw(args: argparse.Namespace) -> int:
+    from fmmp_runtime.media.image import write_image
+    from fmmp_train.data.tools.show import show_annotation
+
+    shown = show_annotation(args.file, args.image)
+    write_image(args.out, shown.picture)
+    for remark in shown.remarks:
+        sys.stderr.write(f"fmmp-data: {remark}\n")
+    print(*shown.rows, f"{args.out}: {len(shown.rows)} keypoints", sep="\n")
+    return 0
+
+
+_COMMANDS = {"synthetic": _synthetic, "paint": _paint, "check": _check, "episodes": _episodes, "show": _draw}
 
 if __name__ == "__main__":
     raise SystemExit(main())

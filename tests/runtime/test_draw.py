@@ -13,6 +13,7 @@ from fmmp_runtime.media.draw import (
     draw_errors,
     draw_pose,
     palette,
+    score_legend,
 )
 from fmmp_runtime.media.labels import labels_of
 from fmmp_runtime.media.sheet import draw_sheet, pose_panel
@@ -125,16 +126,16 @@ def test_labels_that_the_font_lacks_become_numbers() -> None:
 def test_legend_says_what_hollow_means_in_a_free_corner() -> None:
     image = np.full((400, 600, 3), 128, np.uint8)
     low_left = [[30, 380], [60, 390], [300, 100]]
-    sure = draw_pose(image, low_left, np.ones(3, bool), [], np.ones(3), legend=True)
+    sure = draw_pose(image, low_left, np.ones(3, bool), [], np.ones(3), legend=score_legend())
     np.testing.assert_array_equal(sure, draw_pose(image, low_left, np.ones(3, bool), []))
     score = [0.2, 0.9, 0.9]
-    unsure = draw_pose(image, low_left, np.ones(3, bool), [], score, legend=True)
+    unsure = draw_pose(image, low_left, np.ones(3, bool), [], score, legend=score_legend())
     without = draw_pose(image, low_left, np.ones(3, bool), [], score)
     changed = np.argwhere((unsure != without).any(2))
     assert changed[:, 0].min() > 300  # in the other lower corner
     assert changed[:, 1].min() > 300
     tiny = np.full((40, 60, 3), 128, np.uint8)
-    assert draw_pose(tiny, [[30, 20]], [True], [], [0.1], legend=True).shape == tiny.shape
+    assert draw_pose(tiny, [[30, 20]], [True], [], [0.1], legend=score_legend()).shape == tiny.shape
 
 
 @given(

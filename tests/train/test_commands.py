@@ -3,8 +3,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -261,17 +259,3 @@ def test_what_is_wrong_with_an_evaluation_command(
     if code == 1:
         assert error.startswith("fmmp-eval: ")
         assert error.count("\n") == 1
-
-
-@pytest.mark.parametrize("module", ["cli_train", "cli_eval"])
-def test_help_is_instant(module: str) -> None:
-    code = (
-        "import sys\n"
-        f"from fmmp_train.{module} import main\n"
-        "try: main(['--help'])\n"
-        "except SystemExit as left: assert left.code == 0\n"
-        "assert 'torch' not in sys.modules\n"
-    )
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[2]
-    )

@@ -16,7 +16,7 @@ from fmmp_runtime.annotation.reader import Annotation, read_annotation
 from fmmp_runtime.estimator import Pose, PoseEstimator, Support, SupportState
 from fmmp_runtime.files import write_atomically
 from fmmp_runtime.media import UNSURE
-from fmmp_runtime.media.draw import draw_pose
+from fmmp_runtime.media.draw import draw_pose, score_legend
 from fmmp_runtime.media.image import Image, read_image, write_image
 from fmmp_runtime.media.labels import labels_of
 from fmmp_runtime.media.sheet import draw_sheet, pose_panel
@@ -180,7 +180,8 @@ class _Output:
     def _draw(self, image: Image, drawn: Drawn) -> Image:
         pose, box = drawn
         labels, threshold = self._labels(drawn), self.job.threshold
-        return draw_pose(image, *pose, box=box, labels=labels, threshold=threshold, legend=True)
+        legend = score_legend(threshold)
+        return draw_pose(image, *pose, box=box, labels=labels, threshold=threshold, legend=legend)
 
     def _show(self, title: str, image: Image, drawn: Drawn) -> None:
         """Put it on the sheet, closer where it is small."""

@@ -62,7 +62,7 @@ def draw_pose(
     box: ArrayLike | None = None,
     labels: Sequence[str] | None = None,
     threshold: float = UNSURE,
-    legend: bool = False,
+    legend: Sequence[str] = (),
 ) -> Image:
     """Draw a skeleton on a copy of the image; the smaller the object and the denser its points, the finer.
 
@@ -76,7 +76,7 @@ def draw_pose(
         box: (4,) x, y, width, height of the object, drawn unless it is the whole image; None: none is drawn.
         labels: K texts, written beside the keypoints.
         threshold: of the score.
-        legend: say in a corner what hollow means, where anything is.
+        legend: what filled and hollow mean, two texts, said in a corner where anything is hollow.
 
     Returns:
         (H, W, 3) RGB uint8.
@@ -103,8 +103,13 @@ def draw_pose(
         beside = [labels[k] for k in np.flatnonzero(shown).tolist()]
         draw_labels(canvas, points[shown], beside, 4 * unit, unit)
     if legend and not sure[shown].all():
-        draw_legend(canvas, points[shown], threshold)
+        draw_legend(canvas, points[shown], legend)
     return canvas
+
+
+def score_legend(threshold: float = UNSURE) -> tuple[str, str]:
+    """The legend of scores."""
+    return f"score {threshold:g} or more", "less: unsure"
 
 
 def draw_errors(image: Image, found_px: ArrayLike, truth_px: ArrayLike, visible: ArrayLike) -> Image:

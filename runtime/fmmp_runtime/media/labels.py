@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fmmp_runtime.media.image import Image
-from fmmp_runtime.media.strokes import CASE, OUTLINE, draw_disc, draw_line, draw_ring, fixed
+from fmmp_runtime.media.strokes import CASE, OUTLINE, Colour, draw_disc, draw_line, draw_ring, fixed
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 HEIGHT = 22  # pixels of a capital of this font at scale 1
@@ -45,13 +45,12 @@ def text_size(text: str, height: float) -> float:
     return float(cv2.getTextSize(text, FONT, height / HEIGHT, 1)[0][0])
 
 
-def write_text(canvas: Image, text: str, left: float, base: float, height: float, halo: bool = True) -> None:
-    """White letters in a dark halo, or dark ones alone; `base` is the line they stand on."""
-    at, scale = (round(left), round(base)), height / HEIGHT
+def write_text(
+    canvas: Image, text: str, left: float, base: float, height: float, colour: Colour = CASE
+) -> None:
+    """Write letters; `base` is the line they stand on."""
     thick = max(1, round(height / 9))
-    if halo:
-        cv2.putText(canvas, text, at, FONT, scale, OUTLINE, thick + 2 + thick // 2, cv2.LINE_AA)
-    cv2.putText(canvas, text, at, FONT, scale, CASE if halo else OUTLINE, thick, cv2.LINE_AA)
+    cv2.putText(canvas, text, (round(left), round(base)), FONT, height / HEIGHT, colour, thick, cv2.LINE_AA)
 
 
 def draw_labels(
@@ -78,6 +77,7 @@ def draw_labels(
         if best[0] > 0:
             middle = np.array([(best[1].left + best[1].right) / 2, (best[1].top + best[1].bottom) / 2])
             cv2.line(canvas, fixed(point), fixed(middle), CASE, 1, cv2.LINE_AA, 4)
+        _plate(canvas, best[1], height / 4)
         write_text(canvas, label, best[1].left, best[1].bottom, height)
 
 
@@ -100,18 +100,16 @@ def _cost(box: Box, far: int, placed: Sequence[Box], dots: Sequence[Box], canvas
     return 10 * (area - inside) + 3 * labels + sum(box.overlap(dot) for dot in dots) + 0.1 * area * far
 
 
-def draw_legend(canvas: Image, points: NDArray[np.float64], threshold: float) -> None:
+def draw_legend(canvas: Image, points: NDArray[np.float64], lines: Sequence[str]) -> None:
     """Say in the corner with the fewest points what filled and hollow mean; small pictures go without."""
     height = max(SMALLEST, min(canvas.shape[:2]) / 45)
-    lines = [f"score {threshold:g} or more", "less: unsure"]
     mark = 4 * height
     width = mark + max(text_size(line, height) for line in lines) + 2 * height
     tall = 2 * len(lines) * height + height
     if width > 0.6 * canvas.shape[1] or tall > 0.25 * canvas.shape[0]:
         return
     left, top = _free_corner(canvas, points, width, tall)
-    patch = canvas[round(top) : round(top + tall), round(left) : round(left + width)]
-    cv2.addWeighted(np.full_like(patch, OUTLINE), 0.6, patch, 0.4, 0, dst=patch)
+    _plate(canvas, Box(left, top, left + width, top + tall))
     unit = height / 6
     for number, line in enumerate(lines):
         base = top + (2 * number + 2) * height
@@ -121,6 +119,14 @@ def draw_legend(canvas: Image, points: NDArray[np.float64], threshold: float) ->
         for end in ends:
             (draw_disc if number == 0 else draw_ring)(canvas, end, GREY, 2.4 * unit, unit)
         write_text(canvas, line, left + mark + height, base, height)
+
+
+def _plate(canvas: Image, box: Box, margin: float = 0) -> None:
+    """Darken what lies under a text, so that white letters are read on anything."""
+    left, top = (max(0, round(side - margin)) for side in box[:2])
+    patch = canvas[top : round(box.bottom + margin), left : round(box.right + margin)]
+    if patch.size:
+        cv2.addWeighted(np.full_like(patch, OUTLINE), 0.6, patch, 0.4, 0, dst=patch)
 
 
 def _free_corner(

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fmmp_runtime.media import UNSURE
-from fmmp_runtime.media.draw import draw_pose
+from fmmp_runtime.media.draw import draw_pose, score_legend
 from fmmp_runtime.media.image import Image
 from fmmp_runtime.media.labels import text_size, write_text
+from fmmp_runtime.media.strokes import OUTLINE
 from fmmp_runtime.pose import transform_points
 
 PAPER, TITLE, GAP = 245, 30, 8  # of a sheet: grey value, height of a title, space around a picture
@@ -66,14 +67,26 @@ def pose_panel(
     """A pose as a sheet shows it; the arguments are those of `draw_pose`. Its title says where it was cut."""
     whole = (0, 0, image.shape[1], image.shape[0])
     picture, matrix, cut = close_up(image, whole if box is None else box)
-    if box is not None:
-        near, size = np.asarray(box, np.float64).reshape(2, 2)
-        box = np.concatenate([transform_points(near, matrix), matrix[:, :2] @ size])
+    box = None if box is None else transform_box(box, matrix)
     points = transform_points(keypoints_px, matrix)
     drawn = draw_pose(
-        picture, points, visible, links, score, box=box, labels=labels, threshold=threshold, legend=True
+        picture,
+        points,
+        visible,
+        links,
+        score,
+        box=box,
+        labels=labels,
+        threshold=threshold,
+        legend=score_legend(threshold),
     )
     return f"{title} (close-up)" if cut else title, drawn
+
+
+def transform_box(box_xywh: ArrayLike, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Map a box by a (2, 3) matrix that turns nothing."""
+    near, size = np.asarray(box_xywh, np.float64).reshape(2, 2)
+    return np.concatenate([transform_points(near, matrix), matrix[:, :2] @ size])
 
 
 def fit(picture: Image, height: int) -> Image:
@@ -104,5 +117,5 @@ def _tile(title: str, picture: Image, height: int) -> Image:
     text = title
     while len(text) > 1 and text_size(text, LETTERS) > width:
         text = text[: -4 if text.endswith("...") else -3] + "..." if len(text) > 4 else text[:-1]
-    write_text(tile, text, GAP, TITLE - GAP, LETTERS, halo=False)
+    write_text(tile, text, GAP, TITLE - GAP, LETTERS, OUTLINE)
     return tile
