@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read annotations in the layout of MP-100, which is COCO's with keypoints of many categories."""
+"""Read annotations in the layout of MP-100, which is COCO's with keypoints of many categories.
+
+What one entry says is read by `fmmp_runtime.annotation`, for training and for deployment alike.
+"""
 
 from __future__ import annotations
 
-import json
+import logging
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmmp_runtime.pose import AnnotationError, BoxError, check_links, sanitize_box
+from fmmp_runtime.annotation.coco import is_official, links_from, read_keypoints, unusable
+from fmmp_runtime.annotation.content import parse_json, read_text, shorten
+from fmmp_runtime.annotation.own import declared_size, read_units
+from fmmp_runtime.annotation.points import check_names, read_box
+from fmmp_runtime.annotation.size import refuse_fractions, refuse_percents
+from fmmp_runtime.annotation.skeleton import read_links
+from fmmp_runtime.pose import AnnotationError, BoxError, sanitize_box
+
+LOGGER = logging.getLogger("fmmp.data")
 
 
 class DataError(AnnotationError):
@@ -41,6 +53,7 @@ class Instance:
     box_xywh: NDArray[np.float64]  # (4,) as annotated, pixels
     keypoints_px: NDArray[np.float32]  # (K_c, 2)
     visible: NDArray[np.bool_]  # (K_c,)
+    official: bool = False  # of MP-100's own files: published numbers were made with them as they are
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +63,7 @@ class Dataset:
     source: Path
     categories: Mapping[int, Category]
     instances: tuple[Instance, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)  # annotations that were not usable, by reason
     _of_category: dict[int, list[Instance]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -79,26 +93,40 @@ class Dataset:
             self.instances_of(number)
         wanted = set(category_ids)
         kept = tuple(instance for instance in self.instances if instance.category_id in wanted)
-        return Dataset(self.source, {n: c for n, c in self.categories.items() if n in wanted}, kept)
+        categories = {n: c for n, c in self.categories.items() if n in wanted}
+        return Dataset(self.source, categories, kept, self.left_out)
 
 
-def read_annotations(file: Path, images: Path | None = None) -> Dataset:
+def read_annotations(file: Path, images: Path | None = None, *, links_from: int | None = None) -> Dataset:
     """Read one annotation file.
 
     Left out, as in the released code: crowds, annotations without keypoints or with none labelled, and boxes
-    without area. Categories without a usable instance are left out too.
+    without area. Categories without a usable instance are left out too. What was read otherwise than written
+    is logged as a warning.
 
     Args:
         file: JSON.
         images: folder that the file names start from; by default `images` beside the file's folder, or beside
             the file.
+        links_from: 0 or 1, the number of the first keypoint in the skeletons; None: as the file says.
 
     Raises:
         OSError: the file cannot be read.
-        DataError: it is not such a file, an entry is wrong or has the id of another one; names both.
+        DataError: it is not such a file, an entry is wrong or has the id of another one, or none is usable;
+            names both.
     """
     file = Path(file)
+    try:
+        return _read(file, images, links_from)
+    except DataError:
+        raise
+    except AnnotationError as error:
+        raise DataError(str(error)) from error
+
+
+def _read(file: Path, images: Path | None, first_link: int | None) -> Dataset:
     content = _load(file)
+    official = is_official(file.name, content)
     root = images if images is not None else _image_folder(file)
     pictures = _by_id(file, "images", content["images"])
     groups: dict[int, list[dict[str, Any]]] = {number: [] for number in pictures}
@@ -111,12 +139,20 @@ def read_annotations(file: Path, images: Path | None = None) -> Dataset:
         groups[picture].append(entry)
     named = _by_id(file, "categories", content["categories"])
     _by_id(file, "annotations", content["annotations"])
-    instances = []
+    instances: list[Instance] = []
+    left_out: Counter[str] = Counter()
     for picture, entries in groups.items():
         for entry in entries:
-            instance = _instance(file, root, entry, pictures[picture], named)
-            if instance is not None:
+            instance = _instance(file, root, entry, pictures[picture], named, official)
+            if isinstance(instance, Instance):
                 instances.append(instance)
+            else:
+                left_out[instance] += 1
+    if not instances:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "it has none"
+        raise DataError(f"{file}: none of {sum(left_out.values())} annotations can be used: {reasons}")
+    if not official and read_units(content) is None:
+        _refuse_other_units(file, instances)
     counts: dict[int, int] = {}
     for instance in instances:
         number, found = instance.category_id, len(instance.keypoints_px)
@@ -125,10 +161,11 @@ def read_annotations(file: Path, images: Path | None = None) -> Dataset:
                 f"{file}: annotation {instance.id} has {found} keypoints, "
                 f"others of category {number} have {counts[number]}"
             )
-    categories = {
-        number: _category(file, named[number], counts[number]) for number in named if number in counts
-    }
-    return Dataset(file, categories, tuple(instances))
+    categories = {}
+    for number in (n for n in named if n in counts):
+        start = links_from(content, named[number], first_link)
+        categories[number] = _category(file, named[number], counts[number], start, official)
+    return Dataset(file, categories, tuple(instances), dict(left_out))
 
 
 def find_annotations(root: Path, split: str) -> Path:
@@ -154,10 +191,10 @@ def find_file(root: Path, names: Sequence[str]) -> Path | None:
 
 
 def _load(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{file} is not JSON: {error}") from error
+    text, notes = read_text(file)
+    for note in notes:
+        LOGGER.warning("%s", note)
+    content = parse_json(text, str(file))
     lists = ("images", "annotations", "categories")
     if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in lists):
         raise DataError(f"{file} is not a COCO annotation file: expected the lists {', '.join(lists)}")
@@ -190,65 +227,86 @@ def _number(file: Path, kind: str, index: int, entry: object, key: str) -> int:
 
 
 def _instance(
-    file: Path, root: Path, entry: dict[str, Any], picture: dict[str, Any], named: Mapping[int, object]
-) -> Instance | None:
-    """One annotation, or None if it is not usable."""
+    file: Path,
+    root: Path,
+    entry: dict[str, Any],
+    picture: dict[str, Any],
+    named: Mapping[int, dict[str, Any]],
+    official: bool,
+) -> Instance | str:
+    """One annotation, or why it is not usable."""
     number = entry.get("id")
     where = f"{file}: annotation {number}"
     if not isinstance(number, int):
         raise DataError(f"{file}: an annotation of image {picture['id']} has no id")
     if entry.get("category_id") not in named:
         raise DataError(f"{where} is of category {entry.get('category_id')}, which is not listed")
-    given = entry.get("keypoints")
-    if entry.get("iscrowd") or not given or not entry.get("num_keypoints", 1):
-        return None
+    reason = unusable(entry)
+    if reason is not None:
+        return reason
     try:
-        points = np.asarray(given, np.float64).reshape(-1, 3)
-        box = np.asarray(entry["bbox"], np.float64).reshape(4)
-        size = (int(picture["height"]), int(picture["width"]))
-        image = root / str(picture["file_name"])
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        points, visible, _ = read_keypoints(entry, named[entry["category_id"]], lenient=official)
+        box, size = read_box("bbox", entry.get("bbox")), declared_size(picture, "height", "width")
+    except OverflowError as error:
+        raise DataError(f"{where}: a number in it is too large") from error
+    except AnnotationError as error:
+        raise DataError(f"{where}: {error}") from error
+    name, area = picture.get("file_name"), entry.get("area", 1)
+    if box is None or size is None or not isinstance(name, str):
         raise DataError(
             f"{where}: expected keypoints [x, y, v, ...], bbox [x, y, w, h] and the image's file_name, "
-            f"height and width ({error})"
-        ) from error
-    if not np.isfinite(points).all():
-        raise DataError(f"{where}: keypoint {np.flatnonzero(~np.isfinite(points).all(1))[0]} is not finite")
-    area = entry.get("area", 1)
+            f"height and width; got {shorten({'bbox': box, 'file_name': name, 'size': size})}"
+        )
     if not isinstance(area, int | float):
-        raise DataError(f"{where}: area must be a number or left out, got {json.dumps(area)}")
-    if not (points[:, 2] > 0).any() or area <= 0:
-        return None
+        raise DataError(f"{where}: area must be a number or left out, got {shorten(area)}")
+    if area <= 0:
+        return "without area"
     try:
         sanitize_box(box, size)
-    except BoxError as error:
-        if np.isfinite(box).all():
-            return None
-        raise DataError(f"{where}: {error}") from error
+    except BoxError:
+        return "with a box outside of the image, or of one pixel"
     return Instance(
         number,
         int(entry["category_id"]),
-        image,
+        root / name.replace("\\", "/"),
         size,
-        box,
-        points[:, :2].astype(np.float32),
-        points[:, 2] > 0,
+        np.asarray(box, np.float64),
+        points.astype(np.float32),
+        visible,
+        official,
     )
 
 
-def _category(file: Path, entry: dict[str, Any], count: int) -> Category:
-    where = f"{file}: category {entry['id']}"
-    given = entry.get("skeleton") or []
+def _refuse_other_units(file: Path, instances: Sequence[Instance]) -> None:
+    """Raise DataError where keypoints of an instance look like fractions, or those of all like percents."""
+    for instance in instances:
+        try:
+            refuse_fractions(instance.keypoints_px[instance.visible])
+        except AnnotationError as error:
+            raise DataError(f"{file}: annotation {instance.id}: {error}") from error
+    smallest = min((instance.image_size_hw for instance in instances), key=min)
+    try:
+        refuse_percents(np.concatenate([i.keypoints_px[i.visible] for i in instances]), smallest)
+    except AnnotationError as error:
+        raise DataError(f"{file}: {error}") from error
+
+
+def _category(file: Path, entry: dict[str, Any], count: int, first: int | None, official: bool) -> Category:
     try:
         # Categories 39 and 45 of MP-100 list a link twice; uniform padding puts twice as many points on it.
         # Kept, because the published numbers were made so.
-        check_links(list({frozenset(pair): pair for pair in given}.values()), count)
-        names = tuple(str(name) for name in entry.get("keypoints") or ())
+        links, notes = read_links(entry.get("skeleton"), count, links_from=first, lenient=official)
+        names = entry.get("keypoints")
+        if not official or not isinstance(names, list):
+            names = check_names(names, count)
     except AnnotationError as error:
-        raise DataError(f"{where}: {error}") from error
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"{where}: expected a skeleton [[i, j], ...] and keypoints, a list of names ({error})"
-        ) from error
-    links = np.asarray(given, np.int64).reshape(-1, 2)
-    return Category(int(entry["id"]), str(entry.get("name", entry["id"])), count, links, names)
+        raise DataError(f"{file}: category {entry['id']}: {error}") from error
+    for note in notes:
+        LOGGER.warning("%s: category %s: %s", file, entry["id"], note)
+    return Category(
+        int(entry["id"]),
+        str(entry.get("name", entry["id"])),
+        count,
+        np.asarray(links, np.int64).reshape(-1, 2),
+        tuple(str(name) for name in names or ()),
+    )

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fmmp_runtime.media.image import read_image, warp
+from fmmp_runtime.media.image import warp
 from fmmp_runtime.pose import (
     PADDING_SEED,
     Method,
@@ -25,6 +25,7 @@ from fmmp_runtime.pose import (
 )
 from fmmp_train.data.coco import Dataset, Instance
 from fmmp_train.data.episodes import Episode
+from fmmp_train.data.pictures import read_picture
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
@@ -158,7 +159,7 @@ def prepare(
 
 @lru_cache(maxsize=512)  # 100 MB of crops: a validation set is asked for again and again
 def _crop(instance: Instance, image_size: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
-    image = read_image(instance.image)
+    image = read_picture(instance)
     matrix = crop_matrix(sanitize_box(instance.box_xywh, instance.image_size_hw), image_size)
     return warp(image, matrix, image_size), matrix
 

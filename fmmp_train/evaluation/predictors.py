@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from fmmp_runtime import PoseEstimator, Support, SupportState
-from fmmp_runtime.media.image import read_image
 from fmmp_train.checkpoint.files import load_model
 from fmmp_train.data import Instance
 from fmmp_train.data.images import normalize
+from fmmp_train.data.pictures import read_picture
 from fmmp_train.evaluation.evaluate import Answer, CropAnswer, Predict, on_crops
 from fmmp_train.evaluation.pairs import Crops, Pair
 from fmmp_train.model import Network
@@ -60,7 +60,7 @@ def bundle_predictor(estimator: PoseEstimator) -> Predict:
             if remembered is None or remembered[0] != pair.supports:
                 remembered = pair.supports, estimator.remember(_supports(pair), strict=False)
             state = remembered[1]
-            pose = estimator.locate(read_image(pair.query.image), state, box=pair.query.box_xywh)
+            pose = estimator.locate(read_picture(pair.query), state, box=pair.query.box_xywh)
             answers.append(Answer(pose.keypoints, pose.score))
         return answers
 
@@ -70,7 +70,7 @@ def bundle_predictor(estimator: PoseEstimator) -> Predict:
 def _supports(pair: Pair) -> list[Support]:
     return [
         Support(
-            read_image(instance.image),
+            read_picture(instance),
             instance.keypoints_px,
             pair.links,
             visible=instance.visible,

@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fmmp_runtime.media.image import Image, read_image, warp
+from fmmp_runtime.media.image import Image, warp
 from fmmp_runtime.pose import crop_matrix, sanitize_box, transform_points
 from fmmp_train.data import Dataset, Instance
+from fmmp_train.data.pictures import read_picture
 from fmmp_train.evaluation.pairs import Pair, draw_pairs
 
 SIDE = 384  # pixels of a crop in a figure
@@ -34,7 +35,7 @@ def crop(instance: Instance) -> Crop:
     """
     matrix = crop_matrix(sanitize_box(instance.box_xywh, instance.image_size_hw), SIDE)
     keypoints = transform_points(instance.keypoints_px, matrix)
-    return Crop(warp(read_image(instance.image), matrix, SIDE), matrix, keypoints)
+    return Crop(warp(read_picture(instance), matrix, SIDE), matrix, keypoints)
 
 
 def choose_pairs(dataset: Dataset, categories: Sequence[int], rows: int, seed: int) -> list[Pair]:

@@ -21,6 +21,7 @@ from fmmp_train.data.examples.augment import (
     flip,
     mirror_pairs,
 )
+from fmmp_train.data.pictures import fit_picture
 from fmmp_train.synthetic import SyntheticCategory, TextureBank
 
 _FLIP_ONE_CHANCE = 0.2  # of a view that is mirrored alone, left and right keypoints swapped
@@ -130,7 +131,7 @@ def load_image(instance: Instance, source: Path) -> Image:
         DataError: it cannot be read; names the annotation.
     """
     try:
-        return _read(instance.image)
+        return fit_picture(_read(instance.image), instance)
     except (OSError, ValueError) as error:
         raise DataError(f"{source}: annotation {instance.id}: {error}") from error
 

@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
+from fmmp_runtime.annotation.size import Size, scale_to
 from fmmp_runtime.media.image import read_image
+from fmmp_runtime.pose import AnnotationError
 from fmmp_train.data.coco import DataError, Dataset, read_annotations
 
 Fault = Literal["missing", "broken"]
@@ -75,6 +79,8 @@ def _read(file: Path) -> FileReport:
         report.faults.append(str(error))
         return report
     report.num_images = len({instance.image for instance in report.dataset.instances})
+    left = ", ".join(f"{count} {reason}" for reason, count in report.dataset.left_out.items())
+    report.remarks += [f"annotations left out: {left}"] if left else []
     report.remarks += _outside(report.dataset)
     return report
 
@@ -96,11 +102,28 @@ def _add(
     if found is None and not fault:
         report.missing.append(str(path))
         return "missing"
-    if found is not None and found != size:
-        fault = f"{path} is {found[1]} x {found[0]} pixels, {report.file.name} says {size[1]} x {size[0]}"
+    if found is not None:
+        fault = _compare(report, path, size, found)
     if fault:
         report.faults.append(fault)
     return "broken" if fault else None
+
+
+def _compare(report: FileReport, path: Path, declared: Size, found: Size) -> str:
+    """What is wrong with the size of an image; a whole multiple is only remarkable."""
+    if found == declared:
+        return ""
+    instances = report.dataset.instances if report.dataset else ()
+    points = [i.keypoints_px[i.visible] for i in instances if i.image == path]
+    try:
+        factor = scale_to(declared, found, np.concatenate(points), str(path))
+    except AnnotationError as error:
+        return str(error)
+    if factor != 1:
+        report.remarks.append(
+            f"{path} is {factor:g} times as large as {report.file.name} says: scaled when read"
+        )
+    return ""
 
 
 def _outside(dataset: Dataset) -> Iterator[str]:

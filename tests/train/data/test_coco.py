@@ -128,7 +128,7 @@ FAULTS: dict[str, tuple[Callable[[Content], object], str]] = {
     ),
     "400 digits": (
         lambda c: c["annotations"][0]["keypoints"].__setitem__(0, 10**400),
-        "annotation 50: expected keypoints",
+        "annotation 50: a number in it is too large",
     ),
     "area": (
         lambda c: c["annotations"][0].update(area=None),
@@ -140,7 +140,7 @@ FAULTS: dict[str, tuple[Callable[[Content], object], str]] = {
     ),
     "nan box": (
         lambda c: c["annotations"][0].update(bbox=[0, float("nan"), 2, 2]),
-        "annotation 50: a box is four finite",
+        "annotation 50: bbox must be four finite",
     ),
     "count": (
         lambda c: c["annotations"][0].update(keypoints=[1, 2, 2]),
@@ -156,13 +156,13 @@ FAULTS: dict[str, tuple[Callable[[Content], object], str]] = {
     ),
     "link shape": (
         lambda c: c["categories"][1].update(skeleton=[[0, 1, 2]]),
-        "category 18: links must be pairs",
+        r"category 18: link 0 must be \[i, j\]",
     ),
     "ragged links": (
         lambda c: c["categories"][1].update(skeleton=[[0, 1], [1]]),
-        r"category 18: expected a skeleton \[\[i, j\], ...\]",
+        r"category 18: link 1 must be \[i, j\]",
     ),
-    "names": (lambda c: c["categories"][1].update(keypoints=5), "category 18: .* a list of names"),
+    "names": (lambda c: c["categories"][1].update(keypoints=5), "annotation 20: .* a list of names"),
 }
 
 

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DeepLabCut's CollectedData csv: a row an image, two columns a body part."""
+
+import csv
+
+from fmmp_runtime.annotation.record import Annotation, Request
+from fmmp_runtime.annotation.tools.named import NamedPoint, annotation_of, choose, pick_image
+from fmmp_runtime.pose import AnnotationError
+
+
+def read_deeplabcut(text: str, request: Request) -> Annotation:
+    """The row of the image; an empty cell hides the body part.
+
+    Raises:
+        AnnotationError: several animals, a file of answers, or no row of the image.
+    """
+    rows = list(csv.reader(text.splitlines()))
+    head = {row[0]: row for row in rows[:4]}
+    parts, axes = head["bodyparts"], head.get("coords", [])
+    columns = [i for i, axis in enumerate(axes) if axis in ("x", "y")]
+    if "likelihood" in axes or not columns or len(columns) % 2:
+        raise AnnotationError(
+            "expected DeepLabCut's CollectedData csv with the columns x and y of each body part"
+        )
+    animals = {head["individuals"][i] for i in columns} if "individuals" in head else set()
+    if len(animals) > 1:
+        raise AnnotationError(f"{len(animals)} animals a row: keep the columns of one")
+    data = {"/".join(filter(None, row[: columns[0]])): row for row in rows[len(head) :] if row}
+    names = pick_image(data, request)
+    row = choose({name: data[name] for name in names}, request, "image")
+    points = []
+    for x, y in zip(columns[::2], columns[1::2], strict=True):
+        there = bool(row[x].strip() and row[y].strip()) and "nan" not in (row[x].lower(), row[y].lower())
+        points.append(NamedPoint(parts[x], *((float(row[x]), float(row[y])) if there else (0.0, 0.0)), there))
+    return annotation_of(points, image=next(name for name in names if data[name] is row))
