@@ -14,7 +14,7 @@ from fmmp_export.engines.builder import Builder, find_builder
 from fmmp_export.engines.graph import prepare
 from fmmp_export.engines.process import Answer
 from fmmp_export.graph.operator import FMMP
-from fmmp_runtime.bundle.engines import EngineError, EngineKey, EngineSpec, damage, differences, dtype_name
+from fmmp_runtime.bundle.engines import EngineError, EngineKey, EngineSpec, differences, dtype_name, read
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.specs import GraphSpec
 from fmmp_runtime.files import sha256
@@ -89,9 +89,13 @@ def _usable(bundle: Bundle, key: EngineKey) -> EngineSpec | None:
     for spec in bundle.model.engines:
         if spec.key == key:
             stale = differences(spec, key, bundle.built_from(key.graph))
-            problem = f"built {', '.join(stale)}" if stale else damage(bundle.path, spec)
-            if problem is None:
-                return spec
+            try:
+                if not stale:
+                    read(bundle.path, spec)
+                    return spec
+                problem = f"built {', '.join(stale)}"
+            except EngineError as error:
+                problem = str(error)
             log.info("%s is built again: %s", spec.file, problem)
     return None
 

@@ -139,8 +139,10 @@ def test_engines_are_listed_and_found(bundle: Path) -> None:
         for arch in ("sm86", "sm120")
     }
     key = EngineKey(graph="query", backend="tensorrt-rtx", version="1.7.1", arch="sm120", plugin=library)
-    assert opened.engine(key) == bundle / "engines" / f"query-1.7.1-sm120-{library[:12]}.engine"
-    assert opened.engine(dataclasses.replace(key, graph="pair")).name == "pair-1.7.1-sm120-noplugin.engine"
+    assert opened.engine(key)[0].file == f"engines/query-1.7.1-sm120-{library[:12]}.engine"
+    assert opened.engine(dataclasses.replace(key, graph="pair"))[0].file.endswith(
+        "/pair-1.7.1-sm120-noplugin.engine"
+    )
     assert [engine.plugin_inside for engine in opened.model.engines] == [
         engine.graph == "query" for engine in opened.model.engines
     ]

@@ -41,7 +41,7 @@ def test_half_precision_bundle_gets_an_engine(half_export: Export, tmp_path: Pat
     bundle = Path(shutil.copytree(half_export.path, tmp_path / "bundle"))
     made = next(add_engines(bundle, find_builder("tensorrt-rtx", ["sm86"])))
     assert made.spec.plugin_inside
-    assert Bundle.open(bundle).engine(made.spec.key) == made.path
+    assert Bundle.open(bundle).engine(made.spec.key)[0] == made.spec
 
 
 @pytest.mark.usefixtures("rtx")

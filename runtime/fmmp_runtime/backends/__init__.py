@@ -36,8 +36,8 @@ class Backend(Protocol):
 
     description: str  # what was chosen, for people: versions, and which operator kernel
 
-    def load(self, graph: str) -> None:
-        """Get a graph ready, so that its first run takes no longer than the next."""
+    def load(self, *graphs: str) -> None:
+        """Get graphs ready, so that their first run takes no longer than the next."""
         ...
 
     def run(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -74,6 +74,7 @@ def create(name: str, bundle: Bundle, threads: int | None = None) -> Backend:
     from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
 
     backend = OnnxRuntimeBackend(bundle, threads)
+    backend.load("query", "support")
     backend.description += passed_over
     return backend
 

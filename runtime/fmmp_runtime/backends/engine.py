@@ -42,11 +42,12 @@ class Runtime:
         if backend == "tensorrt":
             trt.init_libnvinfer_plugins(self._logger, "")  # for graphs of `fmmp-export --msda nvidia`
 
-    def open(self, file: Path, spec: EngineSpec, graph: GraphSpec) -> OpenEngine:
+    def open(self, file: Path, content: bytes, spec: EngineSpec, graph: GraphSpec) -> OpenEngine:
         """Load an engine and make it ready to run.
 
         Args:
-            file: the engine; its hash was checked.
+            file: the engine's, for messages and for what is kept beside it.
+            content: of the file; its hash was checked.
             spec: what model.json says of it.
             graph: what it must take and give.
 
@@ -55,7 +56,7 @@ class Runtime:
         """
         self._complaints.clear()
         self._load_operator(spec)
-        engine = self._runtime.deserialize_cuda_engine(file.read_bytes())
+        engine = self._runtime.deserialize_cuda_engine(content)
         if engine is None:
             raise self.error(f"cannot load {file}", "build it again with fmmp-export --bundle")
         check_interface(engine, graph, file)

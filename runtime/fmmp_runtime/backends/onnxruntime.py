@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from fmmp_runtime import operators
 from fmmp_runtime.backends import BackendError, Query
+from fmmp_runtime.backends.external import external_tensors
 from fmmp_runtime.backends.states import StateCache, States
 from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.bundle.specs import WEIGHTS_FILE
 from fmmp_runtime.media.image import warp
 
 # Gives convolutions of 8 bits a bias of 32 bits, by way of half where their scales are half: infinity, often.
@@ -22,8 +24,9 @@ JOINED_STATES = 4  # groups of states that stay joined for the batch graphs
 
 
 class OnnxRuntimeBackend:
-    """One session a graph, loaded when it is first asked for.
+    """One session a graph, from bytes that were checked: who overwrites a file changes nothing that runs.
 
+    A graph that is loaded later, when it is first asked for, is compared with its hash again.
     Threads wait in a spin for the next node and the next frame, but for those of the support graph, which is
     asked beside the query graph and seldom: two pools that spin double its time.
     A pool of the whole process would forbid the host program sessions of its own, so there is none.
@@ -48,13 +51,20 @@ class OnnxRuntimeBackend:
             kernel = f"the graph's own definition, which is slower ({error})"
         self.description = f"ONNX Runtime {ort.__version__} on the CPU; deformable attention by {kernel}"
 
-    def load(self, graph: str) -> None:
-        """Make the session of a graph now.
+    def load(self, *graphs: str) -> None:
+        """Make the sessions of graphs now.
 
         Raises:
-            BackendError: the graph cannot be loaded.
+            BackendError: a graph cannot be loaded.
+            BundleError: it has changed since the bundle was opened.
         """
-        self._session(graph)
+        if all(graph in self._sessions for graph in graphs):
+            return  # first, so that no frame waits while another graph is loaded
+        with self._loading:
+            weights = self._bundle.read(WEIGHTS_FILE)
+            for graph in graphs:
+                if graph not in self._sessions:
+                    self._sessions[graph] = self._open(graph, weights)
 
     def run(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run a graph on named arrays; all of its outputs by name.
@@ -85,21 +95,23 @@ class OnnxRuntimeBackend:
         return answer["points"], answer["score"]
 
     def _session(self, graph: str) -> ort.InferenceSession:
-        if graph in self._sessions:  # first, so that no frame waits while another graph is loaded
-            return self._sessions[graph]
-        with self._loading:
-            if graph not in self._sessions:
-                path = self._bundle.graph(graph)
-                try:
-                    options = self._options(spin=graph != "support")
-                    self._sessions[graph] = ort.InferenceSession(
-                        path, options, ["CPUExecutionProvider"], disabled_optimizers=WRONG_OPTIMIZERS
-                    )
-                except Exception as error:  # likewise
-                    raise BackendError(
-                        f"ONNX Runtime {ort.__version__} cannot load {path}: {error}"
-                    ) from error
-            return self._sessions[graph]
+        self.load(graph)
+        return self._sessions[graph]
+
+    def _open(self, graph: str, weights: bytes) -> ort.InferenceSession:
+        content = self._bundle.read(self._bundle.model.graphs[graph].file)
+        try:
+            options = self._options(spin=graph != "support")
+            tensors = external_tensors(content, weights)
+            values = [ort.OrtValue.ortvalue_from_numpy(tensor) for tensor in tensors.values()]
+            options.add_external_initializers(list(tensors), values)  # copied into the session
+            return ort.InferenceSession(
+                content, options, ["CPUExecutionProvider"], disabled_optimizers=WRONG_OPTIMIZERS
+            )
+        except Exception as error:  # likewise
+            raise BackendError(
+                f"ONNX Runtime {ort.__version__} cannot load {self._bundle.graph(graph)}: {error}"
+            ) from error
 
     def _options(self, *, spin: bool) -> ort.SessionOptions:
         options = ort.SessionOptions()

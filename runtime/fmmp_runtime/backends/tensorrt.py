@@ -91,14 +91,15 @@ class TensorRtBackend:
             self._frames = FrameBuffer(self._device)
         self.description = f"{self._runtime.title} on {self._key.arch}, with the operator of {library}"
 
-    def load(self, graph: str) -> None:
-        """Open the engine of a graph and run it once.
+    def load(self, *graphs: str) -> None:
+        """Open the engines of graphs and run them once.
 
         Raises:
             BackendError, EngineError: there is none for this machine, or it cannot run; says why.
         """
         with self._alone():
-            self._session(graph)
+            for graph in graphs:
+                self._session(graph)
 
     def run(self, graph: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Run a graph on named arrays; all of its outputs by name.
@@ -162,8 +163,9 @@ class TensorRtBackend:
         return QuerySession(self._device, engine, model.graphs[graph], model.state_tensors, counts[graph])
 
     def _open(self, graph: str) -> OpenEngine:
-        spec = self._bundle.engine_spec(replace(self._key, graph=graph))
-        return self._runtime.open(self._bundle.path / spec.file, spec, self._bundle.model.graphs[graph])
+        spec, content = self._bundle.engine(replace(self._key, graph=graph))
+        file = self._bundle.path / spec.file
+        return self._runtime.open(file, content, spec, self._bundle.model.graphs[graph])
 
     def _hold(self, states: States) -> HeldState:
         (state,) = states

@@ -5,11 +5,10 @@ An engine fits the version that built it, the kind of GPU it was built for, and 
 was built with. Any other is refused, never tried.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from fmmp_runtime.files import sha256
 
 FOLDER = "engines"
 TITLES = {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT-RTX"}
@@ -69,7 +68,7 @@ def dtype_name(tensorrt_name: str) -> str:
 def pick(
     folder: Path, engines: Sequence[EngineSpec], key: EngineKey, built_from: Mapping[str, str]
 ) -> EngineSpec:
-    """Find the engine for `key` and check its content.
+    """Find the engine for `key`.
 
     Args:
         folder: of the bundle.
@@ -78,9 +77,9 @@ def pick(
         built_from: the graph's files, as the bundle has them now.
 
     Raises:
-        EngineError: says what the nearest engine differs in, or that the file is damaged, and what to do.
+        EngineError: says what the nearest engine differs in, and what to do.
     """
-    mend = f"`fmmp-export --bundle {folder} --backend {key.backend} --arch {key.arch}` builds it"
+    mend = _mend(folder, key)
     wanted = f"{key.graph} on {key.arch} with {TITLES[key.backend]} {key.version}"
     same = [engine for engine in engines if (engine.graph, engine.backend) == (key.graph, key.backend)]
     if not same:
@@ -90,9 +89,30 @@ def pick(
         raise EngineError(
             f"{folder} has no engine for {wanted}; {engine.file} was built {', '.join(found)}: {mend}"
         )
-    if problem := damage(folder, engine):
-        raise EngineError(f"{problem}: {mend}")
     return engine
+
+
+def read(folder: Path, engine: EngineSpec) -> bytes:
+    """Content of an engine's file, which is what it was when it was built.
+
+    Raises:
+        EngineError: it is missing, or has changed since.
+    """
+    file = folder / engine.file
+    if not file.is_file():
+        raise EngineError(f"{file} is missing: {_mend(folder, engine)}")
+    content = file.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != engine.sha256:
+        raise EngineError(
+            f"{file} has changed since it was built (SHA-256 {found[:12]}, expected {engine.sha256[:12]}): "
+            + _mend(folder, engine)
+        )
+    return content
+
+
+def _mend(folder: Path, key: EngineKey) -> str:
+    return f"`fmmp-export --bundle {folder} --backend {key.backend} --arch {key.arch}` builds it"
 
 
 def differences(engine: EngineSpec, key: EngineKey, built_from: Mapping[str, str]) -> list[str]:
@@ -110,14 +130,3 @@ def differences(engine: EngineSpec, key: EngineKey, built_from: Mapping[str, str
     if changed := sorted({*engine.built_from.items()} ^ {*built_from.items()}):
         found.append(f"from another {changed[0][0]}")
     return found
-
-
-def damage(folder: Path, engine: EngineSpec) -> str | None:
-    """What is wrong with the file of an engine, if anything."""
-    file = folder / engine.file
-    if not file.is_file():
-        return f"{file} is missing"
-    found = sha256(file)
-    if found != engine.sha256:
-        return f"{file} has changed since it was built (SHA-256 {found[:12]}, expected {engine.sha256[:12]})"
-    return None

@@ -56,17 +56,14 @@ class Bundle:
         """Path of the ONNX file of a graph, such as "query"."""
         return self.path / self.model.graphs[name].file
 
-    def engine(self, key: EngineKey) -> Path:
-        """Path of the engine for `key`, whose hash is checked now: nothing else needs it to be whole.
+    def engine(self, key: EngineKey) -> tuple[EngineSpec, bytes]:
+        """The engine for `key` and its content, which is checked now: nothing else needs it to be whole.
 
         Raises:
             EngineError: none fits, and why; or it is damaged.
         """
-        return self.path / self.engine_spec(key).file
-
-    def engine_spec(self, key: EngineKey) -> EngineSpec:
-        """What model.json says of the engine that `engine` gives; raises as that does."""
-        return engines.pick(self.path, self.model.engines, key, self.built_from(key.graph))
+        spec = engines.pick(self.path, self.model.engines, key, self.built_from(key.graph))
+        return spec, engines.read(self.path, spec)
 
     def built_from(self, graph: str) -> dict[str, str]:
         """Files that the engine of a graph comes from, and their SHA-256."""
