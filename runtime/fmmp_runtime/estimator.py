@@ -18,6 +18,7 @@ from fmmp_runtime.pose import (
     PADDING_SEED,
     KeypointError,
     LinkError,
+    as_numbers,
     check_box,
     check_links,
     check_support,
@@ -27,6 +28,7 @@ from fmmp_runtime.pose import (
     pad_alike,
     reference_index,
     transform_points,
+    widen_box,
 )
 from fmmp_runtime.support_state import SupportState
 
@@ -100,12 +102,15 @@ class PoseEstimator:
         Raises:
             ValueError: no support or too many, or an annotation, box or image that cannot be used.
         """
+        if not isinstance(supports, Sequence) or not all(isinstance(each, Support) for each in supports):
+            raise ValueError(f"remember takes a list of Support, got {type(supports).__name__}")
         if not 1 <= len(supports) <= self.model.shots:
             raise ValueError(
                 f"this bundle takes 1 to {self.model.shots} supports, got {len(supports)}: "
                 "fmmp-export --shots N makes one for N"
             )
-        checked = [self._check(support, number, strict) for number, support in enumerate(supports)]
+        widened: list[str] = []
+        checked = [self._check(each, number, strict, widened) for number, each in enumerate(supports)]
         counts = [len(visible) for _, visible, _ in checked]
         if len(set(counts)) > 1:
             raise KeypointError(f"all supports must have the same keypoints, got {counts} of them")
@@ -134,7 +139,7 @@ class PoseEstimator:
             links=links,
             known=np.any([visible for _, visible, _ in checked], axis=0),
             shots=len(supports),
-            notes=notes,
+            notes=(*widened, *notes),
             bundle=self.bundle,
         )
 
@@ -231,17 +236,22 @@ class PoseEstimator:
         ]
 
     def _check(
-        self, support: Support, number: int, strict: bool
+        self, support: Support, number: int, strict: bool, notes: list[str]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-        """Keypoints, visibility and box of one support, checked; faults name it."""
+        """Keypoints, visibility and box of one support, checked; `notes` gets what was changed."""
         try:
             size_hw = _size(check_image(support.image))
-            keypoints = np.asarray(support.keypoints, np.float64)
-            visible = np.ones(len(keypoints), np.bool_) if support.visible is None else support.visible
+            keypoints = as_numbers(support.keypoints, KeypointError, "keypoints")
+            visible = np.ones(keypoints.shape[:1], np.bool_) if support.visible is None else support.visible
             inside = size_hw if strict else None
             points, shown = check_support(keypoints, visible, inside, self.model.keypoints)
             box = _around(points[shown], size_hw) if support.box is None else support.box
-            return points, shown, check_box(box, size_hw)
+            clipped = check_box(box, size_hw)
+            if strict and support.box is not None:
+                wide, said = widen_box(support.box, points[shown], size_hw)
+                notes += [f"support {number}: {note}" for note in said]
+                clipped = check_box(wide, size_hw)
+            return points, shown, clipped
         except ValueError as error:
             raise type(error)(f"support {number}: {error}") from error
 

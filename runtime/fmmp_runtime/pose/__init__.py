@@ -9,7 +9,7 @@ from fmmp_runtime.pose.errors import AnnotationError, BoxError, KeypointError, L
 from fmmp_runtime.pose.metrics import AREA_LIMIT, THRESHOLDS, MeanPck, mean_pck, pck, pck_area, relative_error
 from fmmp_runtime.pose.padding import METHODS, PADDING_SEED, Method, draw_mixup, pad_alike, pad_keypoints
 from fmmp_runtime.pose.skeleton import keypoint_count, minimum_spanning_tree, reference_index
-from fmmp_runtime.pose.validation import check_box, check_links, check_support
+from fmmp_runtime.pose.validation import as_numbers, check_box, check_links, check_support, widen_box
 
 __all__ = [
     "AREA_LIMIT",
@@ -23,6 +23,7 @@ __all__ = [
     "LinkError",
     "MeanPck",
     "Method",
+    "as_numbers",
     "check_box",
     "check_links",
     "check_support",
@@ -40,4 +41,5 @@ __all__ = [
     "relative_error",
     "sanitize_box",
     "transform_points",
+    "widen_box",
 ]
