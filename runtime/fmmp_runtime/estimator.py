@@ -15,18 +15,17 @@ from fmmp_runtime.batch import are_boxes, are_frames, broadcast, split
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.media.image import Image, check_image, warp
 from fmmp_runtime.pose import (
-    PADDING_SEED,
     KeypointError,
     LinkError,
     as_numbers,
     check_box,
     check_links,
     check_support,
+    crop_keypoints,
     crop_matrix,
     invert_matrix,
     minimum_spanning_tree,
-    pad_alike,
-    reference_index,
+    support_inputs,
     transform_points,
     widen_box,
 )
@@ -116,26 +115,20 @@ class PoseEstimator:
             raise KeypointError(f"all supports must have the same keypoints, got {counts} of them")
         links, notes = _skeleton(supports, [(points, visible) for points, visible, _ in checked], strict)
 
-        tensors, first = self._blank(), self.model.shots - len(supports)
+        size, blanks = self.model.image_size, self.model.shots - len(supports)
         matrices = [self._crop_matrix(box) for _, _, box in checked]
-        crops = [
-            warp(support.image, matrix, self.model.image_size)
-            for support, matrix in zip(supports, matrices, strict=True)
-        ]
-        unpadded = [
-            (transform_points(points, matrix) / self.model.image_size, visible)
+        crops = [np.zeros((size, size, 3), np.uint8)] * blanks
+        crops += [warp(each.image, matrix, size) for each, matrix in zip(supports, matrices, strict=True)]
+        shown = [(np.zeros((counts[0], 2)), np.zeros(counts[0], np.bool_))] * blanks
+        shown += [
+            (crop_keypoints(points, visible, matrix, size), visible)
             for (points, visible, _), matrix in zip(checked, matrices, strict=True)
         ]
-        rng = np.random.default_rng(PADDING_SEED)
-        alike = pad_alike(unpadded, links, self.model.keypoints, self.model.padding, rng=rng)
-        for place, (crop, (padded, shown, chains)) in enumerate(zip(crops, alike, strict=True), first):
-            tensors["support"][0, place] = crop
-            tensors["keypoints"][0, place] = padded
-            tensors["visible"][0, place] = shown
-            tensors["reference_index"][0, place] = reference_index(shown, chains, self.model.heads)
-        tensors["keypoints"][0, :first] = tensors["keypoints"][0, first:].mean(0)
+        annotation = support_inputs(shown, links, self.model.inputs)
+        annotation["keypoints"][:blanks] = annotation["keypoints"][blanks:].mean(0)
+        tensors = {"support": np.stack(crops), **annotation}
         return SupportState(
-            tensors=self.backend.run("support", tensors),
+            tensors=self.backend.run("support", {name: each[None] for name, each in tensors.items()}),
             links=links,
             known=np.any([visible for _, visible, _ in checked], axis=0),
             shots=len(supports),
@@ -257,13 +250,6 @@ class PoseEstimator:
 
     def _crop_matrix(self, box: NDArray[np.float64]) -> NDArray[np.float64]:
         return crop_matrix(box, self.model.image_size, self.model.crop_padding)
-
-    def _blank(self) -> dict[str, NDArray[Any]]:
-        """Inputs of the support graph in which every shot is black and shows no keypoint."""
-        tensors = {t.name: np.zeros(t.shape, t.dtype) for t in self.model.graphs["support"].inputs}
-        own = np.arange(self.model.keypoints)[:, None]
-        tensors["reference_index"][:] = own  # each keypoint reads around itself
-        return tensors
 
 
 def _pose(query: Query, box: NDArray[np.float64], points: NDArray[np.float64], score: NDArray[Any]) -> Pose:

@@ -80,6 +80,7 @@ def test_support_graph_sees_crop_padding_and_structure(estimator: PoseEstimator)
     state = estimator.remember([replace(SUPPORT, visible=[True, False, True, True])])
     side = 90 * PADDING
     crop_points = (POINTS - [65, 45]) / side + 0.5
+    crop_points[1] = -np.array([65, 45]) / side + 0.5  # hidden: at pixel (0, 0)
     padded, shown, chains = pad_keypoints(crop_points, [True, False, True, True], LINKS, KEYPOINTS)
     np.testing.assert_array_equal(state.tensors["state_visible"][0, 0], shown)
     expected = np.where(shown[:, None], padded, 0)  # the fake network's mean leaves hidden points out
@@ -92,6 +93,19 @@ def test_support_graph_sees_crop_padding_and_structure(estimator: PoseEstimator)
     np.testing.assert_array_equal(
         state.tensors["state_support"][0, 0], cv2.warpAffine(IMAGE, matrix, (SIZE, SIZE))
     )
+
+
+@pytest.mark.parametrize("hidden", [(20.0, 30.0), (1e30, -1e30), (np.nan, np.inf)])
+def test_where_a_hidden_keypoint_lies_does_not_matter(
+    estimator: PoseEstimator, hidden: tuple[float, float]
+) -> None:
+    visible = [True, False, True, True]
+    expected = estimator.remember([replace(SUPPORT, visible=visible)])
+    moved = POINTS.copy()
+    moved[1] = hidden
+    state = estimator.remember([replace(SUPPORT, keypoints=moved, visible=visible)])
+    for name, tensor in expected.tensors.items():
+        np.testing.assert_array_equal(state.tensors[name], tensor, err_msg=name)
 
 
 def test_score_comes_from_the_graph_and_is_zero_for_the_unknown(estimator: PoseEstimator) -> None:

@@ -14,7 +14,7 @@ def check_support(
     """Check the keypoints of one support image.
 
     Args:
-        keypoints_px: (K_c, 2) x, y; what a hidden one holds is not looked at, but must be finite.
+        keypoints_px: (K_c, 2) x, y; what a hidden one holds is not looked at.
         visible: (K_c,) bool.
         image_size_hw: height and width; a visible keypoint lies inside or on the border. None: anywhere.
         count: K, the most that the model takes.
@@ -36,7 +36,7 @@ def check_support(
             f"{len(points)} keypoints do not fit: this model takes {count}; "
             f"fmmp-export --keypoints {len(points)} makes one for them, or leave some out"
         )
-    broken = np.flatnonzero(~np.isfinite(points).all(axis=1))
+    broken = np.flatnonzero(shown & ~np.isfinite(points).all(axis=1))
     if len(broken):
         raise KeypointError(f"keypoint {broken[0]} is not finite: {points[broken[0]].tolist()}; hide it")
     if not shown.any():
