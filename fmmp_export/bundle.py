@@ -31,9 +31,9 @@ from fmmp_runtime.bundle.specs import (
 )
 from fmmp_runtime.files import sha256
 from fmmp_runtime.pose import CROP_PADDING
-from fmmp_train.data.images import MEAN, STD
 from fmmp_train.model.confidence import CORRECT_WITHIN
 from fmmp_train.model.estimator import Estimator
+from fmmp_train.model.images import MEAN, STD
 
 _OWN = (MODEL_FILE, REFERENCE_FILE, WEIGHTS, FOLDER)  # and the graphs: what a bundle consists of
 MADE_WITH = ("fmmp", "torch", "onnx", "onnxscript", "onnxruntime", "timm")

@@ -25,8 +25,8 @@ from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.specs import Model, Precision, Target
 from fmmp_runtime.media.image import Image
 from fmmp_train.checkpoint.files import load_model
-from fmmp_train.data.images import MEAN, STD
 from fmmp_train.model import Estimator
+from fmmp_train.model.images import MEAN, STD
 
 OPERATORS = {"fmmp": FMMP, "nvidia": NVIDIA, "standard": None}
 

@@ -24,8 +24,8 @@ from fmmp_runtime.files import sha256
 from fmmp_runtime.pose import THRESHOLDS
 from fmmp_train.checkpoint.files import load_model
 from fmmp_train.data.examples.dataset import Example
-from fmmp_train.data.images import MEAN, STD
 from fmmp_train.model import Estimator
+from fmmp_train.model.images import MEAN, STD
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fmmp_train.checkpoint.pretrained import LITE0, load_pretrained
-from fmmp_train.data.images import normalize
 from fmmp_train.evaluation.evaluate import CropAnswer
 from fmmp_train.evaluation.pairs import Bools, Crops, Floats
+from fmmp_train.model.images import normalize
 
 
 def copy_support(crops: Crops) -> CropAnswer:

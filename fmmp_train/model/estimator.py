@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from fmmp_runtime.pose import InputConfig, support_inputs
-from fmmp_train.data.images import normalize
 from fmmp_train.model.confidence import Confidence
+from fmmp_train.model.images import normalize
 
 
 class Config(Protocol):

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from fmmp_runtime.pose import CROP_PADDING
 from fmmp_train.data.examples.dataset import Batch
-from fmmp_train.data.images import normalize
 from fmmp_train.model import Network
 from fmmp_train.model.fmmp.state import Encoded
+from fmmp_train.model.images import normalize
 from fmmp_train.training.loss import keypoint_loss, match_loss, miss_loss
 from fmmp_train.training.presets import LossConfig
 

@@ -31,9 +31,9 @@ from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.specs import Precision
 from fmmp_runtime.operators import FOLDER_VARIABLE, library
-from fmmp_train.data.images import normalize
 from fmmp_train.model import Network
 from fmmp_train.model.estimator import locate_crops
+from fmmp_train.model.images import normalize
 from tests.export.conftest import CONFIG, SHOTS, Traced, copy_of
 
 Feed = dict[str, NDArray[Any]]

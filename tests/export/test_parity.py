@@ -29,8 +29,8 @@ from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.specs import BundleError
 from fmmp_runtime.files import sha256
 from fmmp_train.checkpoint.files import save_model
-from fmmp_train.data.images import MEAN, STD
 from fmmp_train.model import Network
+from fmmp_train.model.images import MEAN, STD
 from tests.export.conftest import SHOTS
 
 

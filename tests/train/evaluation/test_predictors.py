@@ -15,10 +15,10 @@ from fmmp_runtime import Support
 from fmmp_runtime.media.image import read_image
 from fmmp_runtime.pose import transform_points
 from fmmp_train.data import draw_episodes, find_annotations, read_annotations
-from fmmp_train.data.images import MEAN, STD, normalize
 from fmmp_train.evaluation.pairs import Pair, draw_pairs, episode_pairs, prepare
 from fmmp_train.evaluation.predictors import bundle_predictor, network_predictor, open_predictor
 from fmmp_train.model import Network
+from fmmp_train.model.images import MEAN, STD, normalize
 from tests.train.recipes import tiny
 
 

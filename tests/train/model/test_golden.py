@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from fmmp_train.checkpoint.files import load_model
-from fmmp_train.data.images import normalize
 from fmmp_train.model import Network
+from fmmp_train.model.images import normalize
 from tests.golden import load_npz
 from tests.golden.weights import released_state
 
