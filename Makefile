@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make demo` and `make test` set everything up themselves, in .venv; a second run starts at once.
 .DEFAULT_GOAL := help
-.PHONY: help install nvidia test demo lint format clean
+.PHONY: help install nvidia test quick demo docs lint format clean
 
 BASE_PYTHON ?= python3
 VENV := .venv
@@ -15,6 +15,8 @@ CPP_CODE := $(shell git ls-files '*.h' '*.hpp' '*.cpp' '*.cu' '*.cuh' 2>/dev/nul
 help:
 	@echo "make demo     export the demo model and find keypoints in photographs (pictures in demo/)"
 	@echo "make test     run every test that this machine can run"
+	@echo "make quick    the tests of an edit: no exports, no training, no compiling"
+	@echo "make docs     the pages of docs/ and the API from the docstrings, into build/docs"
 	@echo "make lint     the checks of a commit;  make format  put the code in the project's form"
 	@echo "make nvidia   fetch NVIDIA's libraries into build/, so that the tests ask them too"
 	@echo "make install  only set up .venv;  make clean  remove what was built"
@@ -27,6 +29,13 @@ nvidia: $(BIN)/python
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
+quick: $(STAMP)
+	$(BIN)/python -m pytest -q -m "not slow" --durations=5
+
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "build/docs/index.html"
+
 demo: $(STAMP)
 	$(BIN)/python -m fmmp_export.demo --out demo
 
@@ -36,6 +45,7 @@ lint: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+	$(BIN)/python -m docs.pictures.write
 	$(if $(CPP_CODE),$(BIN)/clang-format -i $(CPP_CODE))
 
 clean:
@@ -52,6 +62,6 @@ $(STAMP): $(BIN)/python pyproject.toml CMakeLists.txt $(ROOMS) $(CPP)
 	@mkdir -p build
 	-@$(BIN)/python trt_plugins/tensorrt/fetch_nvidia.py headers
 	@echo "installing into $(VENV); the words of pip and CMake go to $(LOG)"
-	@$(BIN)/python -m pip install --verbose --editable '.[train,export,dev]' > $(LOG) 2>&1 || { tail -n 50 $(LOG); exit 1; }
+	@$(BIN)/python -m pip install --verbose --editable '.[train,export,dev,docs]' > $(LOG) 2>&1 || { tail -n 50 $(LOG); exit 1; }
 	@sed -n 's|^ *-- \(fmmp: .*\)|\1|p' $(LOG)
 	@touch $@

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which room may import which (`rooms.py`), what each must do without, and that no folder is a corridor."""
 
+import ast
 import subprocess
 import sys
 from collections import Counter
@@ -23,7 +24,7 @@ from tests.project.rooms import (
 
 MOST_IN_A_FOLDER = 12  # files, and as many rooms
 MOST_LINES = 400
-ROOMY = ("fmmp_train", "fmmp_export", "runtime", "trt_plugins")
+ROOMY = ("fmmp_train", "fmmp_export", "runtime", "trt_plugins", "docs")
 NOT_OURS = ("tests/", "trt_plugins/onnxruntime/include/")  # the latter is ONNX Runtime's
 NOT_COUNTED = {"__init__.py", "py.typed", "CMakeLists.txt"}
 CORRIDORS = {"runtime/cpp/src"}  # until it has rooms
@@ -124,3 +125,14 @@ def test_help_is_instant(command: str) -> None:
     )
     assert answer.returncode == 0, answer.stderr
     assert f"usage: {command}" in answer.stdout
+
+
+def test_every_room_says_what_it_is_for() -> None:
+    folders = {file.parent for package in PACKAGES for file in files(package)}
+    silent = [
+        str(folder.relative_to(ROOT))
+        for folder in sorted(folders)
+        if not (folder / "__init__.py").is_file()
+        or not ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8")))
+    ]
+    assert not silent

@@ -20,6 +20,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted(
+    page.relative_to(ROOT).as_posix()
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "models").glob("*.md"))
+)
 SCRIPTS = {
     script.name: script
     for script in entry_points(group="console_scripts")
@@ -87,15 +91,14 @@ def test_python_imports_what_exists(code: str) -> None:
                 importlib.import_module(alias.name)
 
 
-def test_links_lead_somewhere() -> None:
-    targets = re.findall(r"\]\(([^)#\s]+)", README)
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)", (ROOT / page).read_text(encoding="utf-8"))
     files = [target for target in targets if not target.startswith(("http:", "https:", "mailto:"))]
-    assert [file for file in files if not (ROOT / file).exists()] == []
+    assert [file for file in files if not ((ROOT / page).parent / file).exists()] == []
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", *(f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md"))]
-)
+@pytest.mark.parametrize("page", PAGES)
 def test_commands_on_mp100_name_what_it_needs(page: str) -> None:
     """MP-100 has no split called train, val or test, and the paper's recipes start from ImageNet weights."""
     for line in (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ").splitlines():

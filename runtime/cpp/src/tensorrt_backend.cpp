@@ -32,7 +32,7 @@ struct Machine {
                 throw Error(Fault::kBackend,
                             std::string(kOperator) +
                                 " is neither beside the runtime nor in FMMP_LIBRARY_DIR: build it "
-                                "(docs/operator-gpu.md)");
+                                "(docs/measured/operator-gpu.md)");
             }
             operator_path = *found;
         });

@@ -20,7 +20,7 @@ ATOL = {"float": 1e-6, "float16": 1e-6 + 2.0**-12}
 
 @dataclass(frozen=True, kw_only=True)
 class Projected:
-    """One call; names and shapes are those of docs/operator.md."""
+    """One call; names and shapes are those of docs/measured/operator.md."""
 
     value: Array
     spatial_shapes: Array

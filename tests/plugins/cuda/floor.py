@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast the grouped kernel can be at best, by calculation: the tables of docs/operator-gpu.md.
+"""How fast the grouped kernel can be at best, by calculation: the tables of docs/measured/operator-gpu.md.
 
 `python -m tests.plugins.cuda.floor` reads the installed library, `... LIBRARY` another one.
 """

@@ -66,7 +66,7 @@ def test_time_of_a_launch(
     record_property: pytest.FixtureRequest,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Prints microseconds to hold against docs/operator-gpu.md; asserts only that a launch was timed."""
+    """Prints microseconds to hold against docs/measured/operator-gpu.md; asserts only that it was timed."""
     calls = {
         f"B={batch}, M={heads}, {types[0]}": Case(
             inputs=draw(batch=batch, queries=70, heads=heads).with_types(*types), levels_known=True

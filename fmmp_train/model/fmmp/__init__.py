@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FMMP: recurrent feature mining with structure-aware deformable attention."""
