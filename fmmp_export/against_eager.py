@@ -141,23 +141,14 @@ def _time(side: str, checkpoint: str, bundle: str, graph: str, batch: int, calls
 
 
 def _eager(checkpoint: str, folder: str, batch: int) -> Callable[[], object]:
-    import torch
-
     from fmmp_train.checkpoint.files import load_model
-    from fmmp_train.data.images import normalize
+    from fmmp_train.model.estimator import locate_crops
 
     reference = Reference.load(Bundle.open(folder))
     network = load_model(checkpoint)
     inputs = {"query": reference.query[:1], **reference.inputs(0)}
-    query, support, *annotation = (
-        torch.from_numpy(np.repeat(array, batch, axis=0)) for array in inputs.values()
-    )
-
-    @torch.inference_mode()
-    def ask() -> object:
-        return network(normalize(query), normalize(support), *annotation)
-
-    return ask
+    crops = {name: np.repeat(array, batch, axis=0) for name, array in inputs.items()}
+    return lambda: locate_crops(network, crops)
 
 
 def _bundle(folder: str, graph: str, batch: int) -> Callable[[], object]:

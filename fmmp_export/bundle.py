@@ -31,16 +31,16 @@ from fmmp_runtime.bundle.specs import (
 )
 from fmmp_runtime.files import sha256
 from fmmp_runtime.pose import CROP_PADDING
-from fmmp_train.data.images import MEAN, STD
-from fmmp_train.model import Network
-from fmmp_train.model.fmmp.confidence import CORRECT_WITHIN
+from fmmp_train.model.confidence import CORRECT_WITHIN
+from fmmp_train.model.estimator import Estimator
+from fmmp_train.model.images import MEAN, STD
 
 _OWN = (MODEL_FILE, REFERENCE_FILE, WEIGHTS, FOLDER)  # and the graphs: what a bundle consists of
 MADE_WITH = ("fmmp", "torch", "onnx", "onnxscript", "onnxruntime", "timm")
 
 
 def describe(
-    network: Network,
+    network: Estimator,
     models: Mapping[str, ir.Model],
     folder: Path,
     *,
@@ -51,18 +51,18 @@ def describe(
     source: Path,
 ) -> Model:
     """Describe the graphs in `folder`, of which nothing has been measured yet."""
-    config = network.config
+    inputs = network.config.inputs
     files = [*(f"{graph}.onnx" for graph in models), WEIGHTS, REFERENCE_FILE]
     calibrated = bool(network.confidence.calibrated)
     return Model(
         format=FORMAT,
         name=name,
-        network=asdict(config),
-        keypoints=config.max_keypoints,
+        network=asdict(network.config),
+        keypoints=inputs.max_keypoints,
         shots=shots,
         batch=1,
         target=target,
-        image_size=config.image_size,
+        image_size=inputs.image_size,
         crop_padding=CROP_PADDING,
         mean=list(MEAN),
         std=list(STD),
@@ -77,7 +77,7 @@ def describe(
         },
         files={file: sha256(folder / file) for file in files},
         parity={},
-        padding=config.test_padding,
+        padding=inputs.padding,
     )
 
 

@@ -25,8 +25,8 @@ from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.specs import Model, Precision, Target
 from fmmp_runtime.media.image import Image
 from fmmp_train.checkpoint.files import load_model
-from fmmp_train.data.images import MEAN, STD
-from fmmp_train.model import Network
+from fmmp_train.model import Estimator
+from fmmp_train.model.images import MEAN, STD
 
 OPERATORS = {"fmmp": FMMP, "nvidia": NVIDIA, "standard": None}
 
@@ -77,7 +77,7 @@ def export_bundle(
     started = time.monotonic()
     bundle.check_free(out)
     network = with_keypoints(load_model(checkpoint), keypoints)
-    examples, names = draw_examples(network.config, shots=shots, data=data, count=COUNT[precision])
+    examples, names = draw_examples(network.config.inputs, shots=shots, data=data, count=COUNT[precision])
     models = build_graphs(
         network,
         precision=precision,
@@ -85,7 +85,7 @@ def export_bundle(
         target=target,
         batches=batches,
         msda=msda,
-        calibration=draw_calibration(network.config) if precision == "int8" else (),
+        calibration=draw_calibration(network.config.inputs) if precision == "int8" else (),
     )
     with bundle.new_folder(out) as folder:
         writer.write(models, folder)
@@ -114,7 +114,7 @@ def export_bundle(
 
 
 def build_graphs(
-    network: Network,
+    network: Estimator,
     *,
     precision: Precision,
     shots: int,
@@ -170,14 +170,14 @@ def assemble(
     return models
 
 
-def with_keypoints(network: Network, keypoints: int | None) -> Network:
+def with_keypoints(network: Estimator, keypoints: int | None) -> Estimator:
     """The same network for another K, which no weight depends on.
 
     Raises:
         ValueError: K is below 1.
     """
-    if keypoints is None or keypoints == network.config.max_keypoints:
+    if keypoints is None or keypoints == network.config.inputs.max_keypoints:
         return network
-    other = Network(dataclasses.replace(network.config, max_keypoints=keypoints))
+    other = type(network)(dataclasses.replace(network.config, max_keypoints=keypoints))
     other.load_state_dict(network.state_dict())
     return other.eval()

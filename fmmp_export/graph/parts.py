@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fmmp_train.model import ModelConfig, Network, SupportState
+from fmmp_runtime.pose import InputConfig, support_inputs
+from fmmp_train.model import Estimator
 
-SUPPORT_INPUTS = ("support", "keypoints", "visible", "reference_index")
 QUERY_OUTPUTS = ("points", "score")
 
 
@@ -72,25 +72,20 @@ def unflatten_state(tensors: Iterator[Tensor], like: Any) -> Any:  # noqa: ANN40
 class SupportGraph(nn.Module):
     """Support images -> the state that every query of this support needs."""
 
-    def __init__(self, network: Network, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(self, network: Estimator, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.network = network
         self.normalise = _Normalise(mean, std)
 
-    def forward(
-        self, support: Tensor, keypoints: Tensor, visible: Tensor, reference_index: Tensor
-    ) -> dict[str, Tensor]:
-        """(B, S, H, W, 3) uint8, then as `Network.support_state`."""
-        images = self.normalise(support)
-        return flatten_state(self.network.support_state(images, keypoints, visible, reference_index))
+    def forward(self, support: Tensor, *annotation: Tensor) -> dict[str, Tensor]:
+        """(B, S, H, W, 3) uint8, then the annotation of `Estimator.support_state`."""
+        return flatten_state(self.network.support_state(self.normalise(support), *annotation))
 
 
 class QueryGraph(nn.Module):
     """Query image and support state -> keypoints of every layer, and the score of the last."""
 
-    def __init__(
-        self, network: Network, mean: Sequence[float], std: Sequence[float], like: SupportState
-    ) -> None:
+    def __init__(self, network: Estimator, mean: Sequence[float], std: Sequence[float], like: Any) -> None:  # noqa: ANN401
         """`like` is a state of the network's form, whatever its values are."""
         super().__init__()
         self.network = network
@@ -103,37 +98,37 @@ class QueryGraph(nn.Module):
         return located.points, located.score
 
 
-def example_inputs(config: ModelConfig, shots: int, batch: int = 1) -> dict[str, Tensor]:
+def example_inputs(config: InputConfig, shots: int, batch: int = 1) -> dict[str, Tensor]:
     """Support sets and queries of the right shapes; what tracing reads of them is shape and type."""
-    size, count = config.image_size, config.max_keypoints
+    size = config.image_size
+    one = support_inputs([([(0.5, 0.5)], [True])] * shots, [], config)
+    annotation = {
+        name: torch.from_numpy(array).expand(batch, *array.shape).clone() for name, array in one.items()
+    }
     return {
         "query": torch.zeros(batch, size, size, 3, dtype=torch.uint8),
         "support": torch.zeros(batch, shots, size, size, 3, dtype=torch.uint8),
-        "keypoints": torch.full((batch, shots, count, 2), 0.5),
-        "visible": torch.ones(batch, shots, count, dtype=torch.bool),
-        "reference_index": torch.zeros(batch, shots, count, config.num_heads, dtype=torch.int64),
+        **annotation,
     }
 
 
-def support_part(network: Network, *, shots: int, mean: Sequence[float], std: Sequence[float]) -> Part:
+def support_part(network: Estimator, *, shots: int, mean: Sequence[float], std: Sequence[float]) -> Part:
     """The support graph of `network`, for one support set."""
-    examples = example_inputs(network.config, shots)
+    _, *examples = example_inputs(network.config.inputs, shots).items()
+    names, arguments = zip(*examples, strict=True)
     graph = SupportGraph(network, mean, std).eval()
-    arguments = tuple(examples[name] for name in SUPPORT_INPUTS)
     with torch.no_grad():
         state = graph(*arguments)
-    return Part(graph, arguments, SUPPORT_INPUTS, tuple(state))
+    return Part(graph, arguments, names, tuple(state))
 
 
 def query_part(
-    network: Network, *, shots: int, mean: Sequence[float], std: Sequence[float], batch: int = 1
+    network: Estimator, *, shots: int, mean: Sequence[float], std: Sequence[float], batch: int = 1
 ) -> Part:
     """The query graph of `network`, for `batch` frames at once, each with a support state of its own."""
-    examples = example_inputs(network.config, shots, batch)
-    images, *annotation = (examples[name] for name in SUPPORT_INPUTS)
-    normalise = _Normalise(mean, std)
+    query, images, *annotation = example_inputs(network.config.inputs, shots, batch).values()
     with torch.no_grad():
-        state = network.support_state(normalise(images), *annotation)
+        state = network.support_state(_Normalise(mean, std)(images), *annotation)
     named = flatten_state(state)
     graph = QueryGraph(network, mean, std, state).eval()
-    return Part(graph, (examples["query"], *named.values()), ("query", *named), QUERY_OUTPUTS)
+    return Part(graph, (query, *named.values()), ("query", *named), QUERY_OUTPUTS)

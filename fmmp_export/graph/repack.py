@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from fmmp_export.graph.projected import projected_attn
 from fmmp_runtime.bundle.specs import Target
-from fmmp_train.model import Network
+from fmmp_train.model import Estimator, Network
 from fmmp_train.model.deform_attn import ms_deform_attn
 from fmmp_train.model.fmmp.structure import DeformableAttention, FullStructure, Plan
 
 
-def repack(network: Network, target: Target) -> Network:
-    """A copy of `network` whose structure heads are packed for `target`; takes and gives the same.
+def repack(network: Estimator, target: Target) -> Estimator:
+    """A copy of `network` whose structure heads, if it has some, are packed for `target`; gives the same.
 
     The target says where the value projection goes. Sampling is linear, so it may follow: a CPU then
     multiplies a few vectors instead of every cell. A GPU multiplies every cell at no cost and would wait for
@@ -36,7 +36,7 @@ def repack(network: Network, target: Target) -> Network:
     if target not in get_args(Target):
         raise ValueError(f"target must be one of {', '.join(get_args(Target))}, got {target!r}")
     packed = copy.deepcopy(network)
-    for miner in (*packed.support_miners, *packed.query_miners):
+    for miner in (*packed.support_miners, *packed.query_miners) if isinstance(packed, Network) else ():
         assert isinstance(miner.structure, FullStructure | DeformableAttention)
         miner.structure = FORMS[target](miner.structure)
     return packed

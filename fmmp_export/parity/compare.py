@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from fmmp_export.export import with_keypoints
-from fmmp_export.graph.parts import SUPPORT_INPUTS, query_part, support_part
+from fmmp_export.graph.parts import query_part, support_part
 from fmmp_export.graph.repack import repack
 from fmmp_export.parity.examples import COUNT, draw_examples
 from fmmp_export.parity.tensors import TensorError, compare_tensors
-from fmmp_export.parity.verify import Feed, example_pck, graph_inputs, limits, run_torch
+from fmmp_export.parity.verify import Feed, example_pck, limits, run_torch
 from fmmp_runtime.backends import NAMES, Backend, create, obstacles
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.specs import BundleError
@@ -24,8 +24,8 @@ from fmmp_runtime.files import sha256
 from fmmp_runtime.pose import THRESHOLDS
 from fmmp_train.checkpoint.files import load_model
 from fmmp_train.data.examples.dataset import Example
-from fmmp_train.data.images import MEAN, STD
-from fmmp_train.model import Network
+from fmmp_train.model import Estimator
+from fmmp_train.model.images import MEAN, STD
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ def compare_bundle(
         )
     network = with_keypoints(load_model(checkpoint), model.keypoints)
     precision = model.precision
-    examples, _ = draw_examples(network.config, shots=model.shots, data=data, count=COUNT[precision])
+    examples, _ = draw_examples(network.config.inputs, shots=model.shots, data=data, count=COUNT[precision])
     truth, scores = run_torch(network, examples)
     found, absent = [], {}
     for name in backends or _mentioned(bundle):
@@ -119,7 +119,7 @@ def compare_bundle(
         precision=precision,
         backends=found,
         absent=absent,
-        tensors=_compare_graphs(network, bundle, graph_inputs(examples[0])),
+        tensors=_compare_graphs(network, bundle, examples[0].inputs),
     )
 
 
@@ -133,8 +133,8 @@ def _ask(backend: Backend, examples: Sequence[Example]) -> tuple[NDArray[np.floa
     """Points (L, N, K, 2) and scores (N, K), the way a frame goes: support graph, then query graph."""
     answers = []
     for example in examples:
-        inputs = graph_inputs(example)
-        state = backend.run("support", {name: inputs[name] for name in SUPPORT_INPUTS})
+        inputs = example.inputs
+        state = backend.run("support", {name: array for name, array in inputs.items() if name != "query"})
         answers.append(backend.run("query", {"query": inputs["query"], **state}))
     points = np.concatenate([answer["points"] for answer in answers], axis=1)
     return points, np.concatenate([answer["score"] for answer in answers])
@@ -191,7 +191,7 @@ def _compare(
     )
 
 
-def _compare_graphs(network: Network, bundle: Bundle, inputs: Feed) -> list[GraphTensors]:
+def _compare_graphs(network: Estimator, bundle: Bundle, inputs: Feed) -> list[GraphTensors]:
     """Both graphs of a frame from the very same inputs: what one does wrong is not the other's error."""
     model = bundle.model
     packed = repack(network, model.target)
@@ -199,8 +199,8 @@ def _compare_graphs(network: Network, bundle: Bundle, inputs: Feed) -> list[Grap
     support = support_part(packed, shots=model.shots, mean=MEAN, std=STD)
     query = query_part(packed, shots=model.shots, mean=MEAN, std=STD)
     with torch.inference_mode():
-        state = support.module(*(given[name] for name in SUPPORT_INPUTS))
-    parts = {"support": (support, {name: given[name] for name in SUPPORT_INPUTS})}
+        state = support.module(*(given[name] for name in support.inputs))
+    parts = {"support": (support, {name: given[name] for name in support.inputs})}
     parts["query"] = (query, {"query": given["query"], **state})
     return [
         _summary(graph, compare_tensors(part, bundle.graph(graph), feed, model.precision))

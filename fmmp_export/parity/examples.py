@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from fmmp_runtime.media.image import Image, read_image
-from fmmp_runtime.pose import minimum_spanning_tree
+from fmmp_runtime.pose import InputConfig, minimum_spanning_tree
 from fmmp_train.data import find_annotations, read_annotations
 from fmmp_train.data.examples.augment import PLAIN, Augmentation, cut, disturb, draw_placement
-from fmmp_train.data.examples.dataset import Example, ExampleOptions, Mixture
+from fmmp_train.data.examples.dataset import Example, Mixture, deployment_options
 from fmmp_train.data.examples.sources import AnnotatedSource, Draw, Source
-from fmmp_train.model import ModelConfig
 
 # In float32 the largest difference counts, in half PCK too: of so many keypoints each, one that changes sides
 # moves it by 0.1 points.
@@ -33,12 +32,12 @@ def photograph_folder() -> Path:
 
 
 def draw_examples(
-    config: ModelConfig, *, shots: int, data: Path | None, count: int
+    config: InputConfig, *, shots: int, data: Path | None, count: int
 ) -> tuple[list[Example], list[str]]:
     """Draw examples that fit a network.
 
     Args:
-        config: of the network.
+        config: what the estimator reads, `estimator.config.inputs`.
         shots: S.
         data: MP-100-style folder whose validation split is used as annotated; None takes landmarks on
             `PHOTOGRAPHS`, found again in the same photograph after it was turned, zoomed and recoloured.
@@ -61,30 +60,20 @@ def draw_examples(
     return [stream[index] for index in range(count)], names
 
 
-def draw_calibration(config: ModelConfig) -> list[Image]:
+def draw_calibration(config: InputConfig) -> list[Image]:
     """Crops (size, size, 3) of `PHOTOGRAPHS` to measure ranges on; no pair of `draw_examples` holds them."""
     stream = _mixture(config, 1, _photographs(config))
     first = max(COUNT.values())
     return [stream[index].query for index in range(first, first + CALIBRATION)]
 
 
-def _photographs(config: ModelConfig) -> Source:
+def _photographs(config: InputConfig) -> Source:
     files = [photograph_folder() / name for name in PHOTOGRAPHS]
     return _Photographs([read_image(file) for file in files], min(PER_PHOTOGRAPH, config.max_keypoints))
 
 
-def _mixture(config: ModelConfig, shots: int, source: Source) -> Mixture:
-    options = ExampleOptions(
-        image_size=config.image_size,
-        max_keypoints=config.max_keypoints,
-        num_heads=config.num_heads,
-        shots=shots,
-        padding=config.test_padding,
-        subset_chance=0,
-        shuffle=False,
-        flip_chance=0,
-    )
-    return Mixture([(source, 1.0)], options, SEED)
+def _mixture(config: InputConfig, shots: int, source: Source) -> Mixture:
+    return Mixture([(source, 1.0)], deployment_options(config, shots), SEED)
 
 
 class _Photographs:

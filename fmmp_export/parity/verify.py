@@ -17,9 +17,8 @@ from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.reference import MAX_FLOAT, MAX_P99_PX, MAX_SCORE, Reference, summarise
 from fmmp_runtime.bundle.specs import Precision
 from fmmp_runtime.pose import pck
-from fmmp_train.data.examples.dataset import Example, collate
-from fmmp_train.data.images import normalize
-from fmmp_train.model import Network
+from fmmp_train.data.examples.dataset import Example, stack_crops
+from fmmp_train.model.estimator import Estimator, locate_crops
 
 Feed = dict[str, NDArray[Any]]
 BACKEND = "onnxruntime-cpu"
@@ -55,7 +54,7 @@ class Parity:
     examples: list[str]  # what they were drawn from
 
 
-def measure(network: Network, bundle: Bundle, examples: Sequence[Example], names: Sequence[str]) -> Parity:
+def measure(network: Estimator, bundle: Bundle, examples: Sequence[Example], names: Sequence[str]) -> Parity:
     """Run both on `examples` and compare.
 
     Args:
@@ -71,7 +70,7 @@ def measure(network: Network, bundle: Bundle, examples: Sequence[Example], names
     hits = []  # PCK of torch and of the bundle for each example
     remembered = []  # what the query graphs are given, and what the pair graph answered
     for index, example in enumerate(examples):
-        inputs = graph_inputs(example)
+        inputs = example.inputs
         found = backend.run("pair", inputs)
         if index < CACHED:
             query = {"query": inputs.pop("query")}
@@ -115,11 +114,11 @@ def _cached_difference(
     return largest
 
 
-def make_reference(network: Network, examples: Sequence[Example]) -> Reference:
+def make_reference(network: Estimator, examples: Sequence[Example]) -> Reference:
     """The first of `examples` with the answers of `network`, to be kept in its bundle."""
     chosen = examples[:REFERENCES]
     points, score = run_torch(network, chosen)
-    inputs = [graph_inputs(example) for example in chosen]
+    inputs = [example.inputs for example in chosen]
     return Reference(
         **{name: np.concatenate([each[name] for each in inputs]) for name in inputs[0]},
         points=points,
@@ -211,32 +210,16 @@ def _one_thread() -> Iterator[None]:
 
 
 @_one_thread()
-@torch.inference_mode()
 def run_torch(
-    network: Network, examples: Sequence[Example]
+    network: Estimator, examples: Sequence[Example]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Points of every layer (L, examples, K, 2) and scores (examples, K)."""
     points, scores = [], []
     for start in range(0, len(examples), BATCH):
-        batch = collate(examples[start : start + BATCH])
-        state = network.support_state(
-            normalize(batch.support), batch.support_keypoints, batch.support_visible, batch.reference_index
-        )
-        located = network.locate(normalize(batch.query), state)
+        located = locate_crops(network, stack_crops(examples[start : start + BATCH]))
         points.append(located.points.numpy())
         scores.append(located.score.numpy())
     return np.concatenate(points, axis=1), np.concatenate(scores)
-
-
-def graph_inputs(example: Example) -> Feed:
-    """What the graphs take of an example."""
-    return {
-        "query": example.query[None],
-        "support": example.support[None],
-        "keypoints": example.support_keypoints[None],
-        "visible": example.support_visible[None],
-        "reference_index": example.reference_index[None],
-    }
 
 
 def scored(example: Example) -> NDArray[np.bool_]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the score honest: a logistic regression of "this keypoint is right" on what the network saw.
 
-Only `Network.confidence` changes; no keypoint moves.
+Only `Estimator.confidence` changes; no keypoint moves.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from fmmp_train.evaluation import trust
 from fmmp_train.evaluation.pairs import Pair, draw_pairs
 from fmmp_train.evaluation.report.charts import draw_reliability, save_figure
 from fmmp_train.evaluation.trust import Bin
-from fmmp_train.model import Network
-from fmmp_train.model.fmmp.confidence import CORRECT_WITHIN
+from fmmp_train.model.confidence import CORRECT_WITHIN
+from fmmp_train.model.estimator import Estimator
 
 SYNTHETIC = 100  # categories, beside those of the pairs
 _RIDGE = 0.005  # of the mean loss, on standardised evidence: no infinite weights where data is separable
@@ -45,7 +45,7 @@ class Calibration:
     reliability: tuple[Bin, ...]  # of the held-out scores
 
 
-def calibrate(network: Network, pairs: Sequence[Pair], *, synthetic: int = SYNTHETIC) -> Calibration:
+def calibrate(network: Estimator, pairs: Sequence[Pair], *, synthetic: int = SYNTHETIC) -> Calibration:
     """Fit the network's confidence, in place, to annotated pairs and to synthetic categories it never saw.
 
     Validation sets have few categories, and a fit to them alone takes what tells those apart for what tells

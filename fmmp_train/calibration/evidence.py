@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a network saw when it located keypoints, and whether it was right: what a score is calibrated on.
+"""What an estimator saw when it located keypoints, and whether it was right: what a score is calibrated on.
 
 Right is an error below `CORRECT_WITHIN` of the longer box side.
 """
@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fmmp_runtime.pose import CROP_PADDING, sanitize_box, transform_points
-from fmmp_train.data.examples.dataset import ExampleOptions, Mixture, collate
+from fmmp_runtime.pose import CROP_PADDING, InputConfig, sanitize_box, transform_points
+from fmmp_train.data.examples.dataset import Mixture, collate, deployment_options, stack_crops
 from fmmp_train.data.examples.sources import SyntheticSource
-from fmmp_train.data.images import normalize
 from fmmp_train.evaluation.pairs import Pair, prepare
-from fmmp_train.model import ModelConfig, Network
-from fmmp_train.model.fmmp.confidence import CORRECT_WITHIN
+from fmmp_train.model.confidence import CORRECT_WITHIN
+from fmmp_train.model.estimator import Estimator, locate_crops
 
 _BATCH = 16
 _UNSEEN_SEED = 0x5EED  # of synthetic categories; there are 2^40, so no training run meets these
@@ -44,26 +43,17 @@ class Sample(NamedTuple):
         return Sample(self.evidence[rows], self.is_right[rows], self.category[rows])
 
 
-@torch.inference_mode()
-def pair_sample(network: Network, pairs: Sequence[Pair]) -> Sample:
+def pair_sample(estimator: Estimator, pairs: Sequence[Pair]) -> Sample:
     """Locate the keypoints of all pairs; those that count for PCK are kept."""
-    network.eval()
-    device = next(network.parameters()).device
-    config = network.config
+    estimator.eval()
+    config = estimator.config.inputs
     names = dict.fromkeys((pair.category_id, pair.category) for pair in pairs)  # two data sets may share ids
     numbers = {name: number for number, name in enumerate(names)}
     parts = []
     for start in range(0, len(pairs), _BATCH):
         chunk = pairs[start : start + _BATCH]
-        crops = prepare(
-            chunk,
-            image_size=config.image_size,
-            max_keypoints=config.max_keypoints,
-            num_heads=config.num_heads,
-        )
-        query, support, *annotation = (torch.from_numpy(array).to(device) for array in crops[:5])
-        state = network.support_state(normalize(support), *annotation)
-        located = network.locate(normalize(query), state)
+        crops = prepare(chunk, config)
+        located = locate_crops(estimator, crops.inputs)
         for row, pair in enumerate(chunk):
             shown = torch.from_numpy(pair.visible).nonzero()[:, 0]
             truth = torch.from_numpy(transform_points(pair.query.keypoints_px, crops.matrices[row]))
@@ -76,20 +66,16 @@ def pair_sample(network: Network, pairs: Sequence[Pair]) -> Sample:
     return Sample(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-@torch.inference_mode()
-def synthetic_sample(network: Network, count: int) -> Sample:
+def synthetic_sample(estimator: Estimator, count: int) -> Sample:
     """Locate the keypoints of `count` synthetic categories that no training run meets, a pair of each."""
-    network.eval()
-    device = next(network.parameters()).device
-    config = network.config
+    estimator.eval()
+    config = estimator.config.inputs
     mixture = unseen_categories(config)
     parts = []
     for start in range(0, count, _BATCH):
-        batch = collate([mixture[index] for index in range(start, min(start + _BATCH, count))])
-        support, index = batch.support.to(device), batch.reference_index.to(device)
-        keypoints, visible = batch.support_keypoints.to(device), batch.support_visible.to(device)
-        state = network.support_state(normalize(support), keypoints, visible, index)
-        located = network.locate(normalize(batch.query.to(device)), state)
+        examples = [mixture[index] for index in range(start, min(start + _BATCH, count))]
+        batch = collate(examples)
+        located = locate_crops(estimator, stack_crops(examples))
         error = (located.points[-1].cpu() - batch.query_keypoints).norm(dim=-1)  # of the crop's side
         shown = batch.query_visible & batch.support_visible.all(1)
         shown &= torch.arange(config.max_keypoints) < batch.num_keypoints[:, None]
@@ -99,18 +85,9 @@ def synthetic_sample(network: Network, count: int) -> Sample:
     return Sample(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
 
-def unseen_categories(config: ModelConfig) -> Mixture:
-    """Synthetic pairs as a network of this shape reads them at deployment; always the same ones."""
-    options = ExampleOptions(
-        image_size=config.image_size,
-        max_keypoints=config.max_keypoints,
-        num_heads=config.num_heads,
-        padding=config.test_padding,
-        subset_chance=0,
-        shuffle=False,
-        flip_chance=0,
-    )
-    return Mixture([(SyntheticSource(), 1.0)], options, _UNSEEN_SEED)
+def unseen_categories(config: InputConfig) -> Mixture:
+    """Synthetic pairs as an estimator reads them at deployment; always the same ones."""
+    return Mixture([(SyntheticSource(), 1.0)], deployment_options(config), _UNSEEN_SEED)
 
 
 def join(first: Sample, second: Sample) -> Sample:

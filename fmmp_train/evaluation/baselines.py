@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fmmp_train.checkpoint.pretrained import LITE0, load_pretrained
-from fmmp_train.data.images import normalize
 from fmmp_train.evaluation.evaluate import CropAnswer
 from fmmp_train.evaluation.pairs import Bools, Crops, Floats
+from fmmp_train.model.images import normalize
 
 
 def copy_support(crops: Crops) -> CropAnswer:
     """Answer with the support keypoints, unmoved: the mean over the shots that show them."""
-    return CropAnswer(_shown_mean(crops.keypoints, crops.visible), None)
+    return CropAnswer(_shown_mean(crops.inputs["keypoints"], crops.inputs["visible"]), None)
 
 
 class NearestNeighbour(nn.Module):
@@ -84,7 +84,7 @@ class NearestNeighbour(nn.Module):
     def locate(self, crops: Crops) -> CropAnswer:
         """The same for `evaluate`: numpy in, numpy out."""
         device = next(self.backbone.parameters()).device
-        inputs = (crops.query, crops.support, crops.keypoints, crops.visible)
+        inputs = (crops.inputs[name] for name in ("query", "support", "keypoints", "visible"))
         points = self(*(torch.from_numpy(array).to(device) for array in inputs))
         return CropAnswer(points.cpu().numpy(), None)
 

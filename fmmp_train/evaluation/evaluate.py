@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fmmp_runtime.pose import (
     THRESHOLDS,
-    Method,
+    InputConfig,
     invert_matrix,
     pck,
     pck_area,
@@ -23,6 +23,7 @@ from fmmp_runtime.pose import (
 from fmmp_train.evaluation.pairs import Crops, Pair, prepare
 
 Floats = npt.NDArray[np.float64]
+DEFAULT_INPUTS = InputConfig()  # of a method that has no settings
 
 
 class Answer(NamedTuple):
@@ -156,30 +157,17 @@ def report_of(pairs: Sequence[Pair], rows: Sequence[Measured]) -> Report:
     )
 
 
-def on_crops(
-    locate: Callable[[Crops], CropAnswer],
-    *,
-    image_size: int = 256,
-    max_keypoints: int = 70,
-    num_heads: int = 8,
-    padding: Method = "uniform",
-) -> Predict:
-    """Make a `Predict` of a method that reads crops with keypoints padded to `max_keypoints`."""
+def on_crops(locate: Callable[[Crops], CropAnswer], config: InputConfig = DEFAULT_INPUTS) -> Predict:
+    """Make a `Predict` of a method that reads crops with keypoints padded as `config` says."""
 
     def predict(pairs: Sequence[Pair]) -> list[Answer]:
-        crops = prepare(
-            pairs,
-            image_size=image_size,
-            max_keypoints=max_keypoints,
-            num_heads=num_heads,
-            padding=padding,
-        )
+        crops = prepare(pairs, config)
         located = locate(crops)
         answers = []
         for row, pair in enumerate(pairs):
             count = len(pair.query.visible)
             to_image = invert_matrix(crops.matrices[row])
-            keypoints_px = transform_points(located.points[row, :count] * image_size, to_image)
+            keypoints_px = transform_points(located.points[row, :count] * config.image_size, to_image)
             score = None if located.score is None else located.score[row, :count]
             answers.append(Answer(keypoints_px, score))
         return answers

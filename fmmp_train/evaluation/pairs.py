@@ -14,15 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fmmp_runtime.media.image import warp
-from fmmp_runtime.pose import (
-    PADDING_SEED,
-    Method,
-    crop_matrix,
-    pad_alike,
-    reference_index,
-    sanitize_box,
-    transform_points,
-)
+from fmmp_runtime.pose import InputConfig, Inputs, crop_keypoints, crop_matrix, sanitize_box, support_inputs
 from fmmp_train.data.coco import Dataset, Instance
 from fmmp_train.data.episodes import Episode
 from fmmp_train.data.pictures import read_picture
@@ -52,13 +44,11 @@ class Pair:
 
 
 class Crops(NamedTuple):
-    """A batch of pairs as a network reads it."""
+    """A batch of pairs as an estimator reads it."""
 
-    query: npt.NDArray[np.uint8]  # (B, H, W, 3) RGB
-    support: npt.NDArray[np.uint8]  # (B, S, H, W, 3) RGB
-    keypoints: Floats  # (B, S, K, 2) in [0, 1], padded
-    visible: Bools  # (B, S, K)
-    reference_index: Integers  # (B, S, K, M)
+    inputs: (
+        Inputs  # query (B, H, W, 3) and support (B, S, H, W, 3), uint8 RGB, and `stack_inputs` of each pair
+    )
     matrices: npt.NDArray[np.float64]  # (B, 2, 3), image pixels -> pixels of the query crop
     first: Integers  # (B,) the first row with the same supports: what they say has to be computed once
 
@@ -120,41 +110,36 @@ def shuffle_links(pairs: Sequence[Pair]) -> list[Pair]:
     return shuffled
 
 
-def prepare(
-    pairs: Sequence[Pair], *, image_size: int, max_keypoints: int, num_heads: int, padding: Method = "uniform"
-) -> Crops:
+def prepare(pairs: Sequence[Pair], config: InputConfig) -> Crops:
     """Cut out and pad a batch of pairs, all with equally many shots, as `PoseEstimator.remember` does.
+
+    Args:
+        pairs: at least one.
+        config: of the estimator that shall answer: `estimator.config.inputs`.
 
     Raises:
         OSError: an image is missing or unreadable.
-        ValueError: a category has more than `max_keypoints` keypoints.
+        ValueError: a category has more keypoints than the estimator takes.
     """
-    query, matrices = zip(*(_crop(pair.query, image_size) for pair in pairs), strict=True)
-    support, keypoints, visible, index = [], [], [], []
-    for pair in pairs:
-        crops = [_crop(instance, image_size) for instance in pair.supports]
-        support += [crop for crop, _ in crops]
-        unpadded = [
-            (transform_points(instance.keypoints_px, matrix) / image_size, instance.visible)
-            for instance, (_, matrix) in zip(pair.supports, crops, strict=True)
-        ]
-        rng = np.random.default_rng(PADDING_SEED)
-        for points, shown, links in pad_alike(unpadded, pair.links, max_keypoints, padding, rng=rng):
-            keypoints.append(points)
-            visible.append(shown)
-            index.append(reference_index(shown, links, num_heads))
-    shape = (len(pairs), len(pairs[0].supports))
+    query, matrices = zip(*(_crop(pair.query, config.image_size) for pair in pairs), strict=True)
+    rows = [_support(pair, config) for pair in pairs]
     return Crops(
-        query=np.stack(query),
-        support=np.stack(support).reshape(*shape, image_size, image_size, 3),
-        keypoints=np.stack(keypoints).reshape(*shape, max_keypoints, 2),
-        visible=np.stack(visible).reshape(*shape, max_keypoints),
-        reference_index=np.stack(index).reshape(*shape, max_keypoints, num_heads),
+        inputs={"query": np.stack(query)} | {name: np.stack([row[name] for row in rows]) for name in rows[0]},
         matrices=np.stack(matrices),
         first=np.array(
             [next(i for i, p in enumerate(pairs) if p.supports == pair.supports) for pair in pairs]
         ),
     )
+
+
+def _support(pair: Pair, config: InputConfig) -> Inputs:
+    """Images and annotation of the supports, (S, ...)."""
+    crops, matrices = zip(*(_crop(each, config.image_size) for each in pair.supports), strict=True)
+    shown = [
+        (crop_keypoints(each.keypoints_px, each.visible, matrix, config.image_size), each.visible)
+        for each, matrix in zip(pair.supports, matrices, strict=True)
+    ]
+    return {"support": np.stack(crops), **support_inputs(shown, pair.links, config)}
 
 
 @lru_cache(maxsize=512)  # 100 MB of crops: a validation set is asked for again and again

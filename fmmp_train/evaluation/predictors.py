@@ -6,47 +6,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from fmmp_runtime import PoseEstimator, Support, SupportState
 from fmmp_train.checkpoint.files import load_model
 from fmmp_train.data import Instance
-from fmmp_train.data.images import normalize
 from fmmp_train.data.pictures import read_picture
 from fmmp_train.evaluation.evaluate import Answer, CropAnswer, Predict, on_crops
 from fmmp_train.evaluation.pairs import Crops, Pair
-from fmmp_train.model import Network
-from fmmp_train.model.fmmp.state import take
+from fmmp_train.model.estimator import Estimator, locate_crops
 
 
-def network_predictor(network: Network, *, device: torch.device | str = "cpu") -> Predict:
-    """Batches through PyTorch; the network is used in eval mode as it stands, and moved to `device`."""
-    network = network.to(device).eval()
-    config = network.config
+def network_predictor(estimator: Estimator, *, device: torch.device | str = "cpu") -> Predict:
+    """Batches through PyTorch; the estimator is used in eval mode as it stands, and moved to `device`."""
+    estimator = estimator.to(device).eval()
 
-    @torch.inference_mode()
     def locate(crops: Crops) -> CropAnswer:
-        query, support, *annotation = (torch.from_numpy(array).to(device) for array in crops[:5])
-        rows, own = np.unique(
-            crops.first, return_inverse=True
-        )  # the queries of an episode share its supports
-        chosen = torch.from_numpy(rows).to(device)
-        state = network.support_state(normalize(support[chosen]), *(a[chosen] for a in annotation))
-        if len(rows) < len(own):
-            views = torch.arange(config.orientations)  # a state has a row for each
-            of_query = torch.from_numpy(own)[:, None] * config.orientations + views
-            state = take(state, of_query.flatten().to(device))
-        located = network.locate(normalize(query), state)
+        located = locate_crops(estimator, crops.inputs, crops.first)  # queries of an episode share supports
         return CropAnswer(located.points[-1].float().cpu().numpy(), located.score.float().cpu().numpy())
 
-    return on_crops(
-        locate,
-        image_size=config.image_size,
-        max_keypoints=config.max_keypoints,
-        num_heads=config.num_heads,
-        padding=config.test_padding,
-    )
+    return on_crops(locate, estimator.config.inputs)
 
 
 def bundle_predictor(estimator: PoseEstimator) -> Predict:

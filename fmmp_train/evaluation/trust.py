@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fmmp_train.evaluation.evaluate import Floats, Report
-from fmmp_train.model.fmmp.confidence import CORRECT_WITHIN
+from fmmp_train.model.confidence import CORRECT_WITHIN
 
 BINS = 10
 

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from fmmp_runtime.media.draw import draw_attention, draw_errors, draw_pose
 from fmmp_runtime.media.image import Image
 from fmmp_runtime.media.sheet import draw_sheet
-from fmmp_train.data.images import normalize
 from fmmp_train.evaluation.pairs import Pair, prepare
 from fmmp_train.figures.crops import SIDE, crop
 from fmmp_train.model import Network
+from fmmp_train.model.estimator import locate_crops
 from fmmp_train.model.fmmp.orientation import turn_keypoints
 from fmmp_train.model.fmmp.structure import Plan
 
@@ -79,22 +79,16 @@ def attention_figure(network: Network, pairs: Sequence[Pair], keypoint: int | No
     panels = []
     for pair in pairs:
         chosen = _choose(pair, keypoint)
-        crops = prepare(
-            [pair],
-            image_size=config.image_size,
-            max_keypoints=config.max_keypoints,
-            num_heads=config.num_heads,
-        )
-        query, support, *annotation = (torch.from_numpy(array) for array in crops[:5])
+        crops = prepare([pair], config.inputs)
         shapes = network.spatial_shapes
         miners = network.support_miners[-1], network.query_miners[-1]
         with (
             record_reads(miners[0].structure, shapes) as in_support,  # type: ignore[arg-type]  # a Module
             record_reads(miners[1].structure, shapes) as in_query,  # type: ignore[arg-type]
         ):
-            points = network(normalize(query), normalize(support), *annotation)[-1, 0]
+            points = locate_crops(network, crops.inputs).points[-1, 0]
         remembered, seen = crop(pair.supports[0]), crop(pair.query)
-        turn = _turn(in_support[-1], annotation[0], config.image_size)
+        turn = _turn(in_support[-1], torch.from_numpy(crops.inputs["keypoints"]), config.image_size)
         turned = np.ascontiguousarray(np.rot90(remembered.image, turn))
         title = f"{pair.category}, point {chosen}: support" + (f", turned by {90 * turn}" if turn else "")
         panels.append((title, _draw_reads(turned, in_support[-1], chosen)))

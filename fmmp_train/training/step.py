@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from fmmp_runtime.pose import CROP_PADDING
 from fmmp_train.data.examples.dataset import Batch
-from fmmp_train.data.images import normalize
 from fmmp_train.model import Network
 from fmmp_train.model.fmmp.state import Encoded
+from fmmp_train.model.images import normalize
 from fmmp_train.training.loss import keypoint_loss, match_loss, miss_loss
 from fmmp_train.training.presets import LossConfig
 
@@ -65,22 +65,22 @@ class TrainStep(nn.Module):
         state = self.network.remember(
             support, batch.support_keypoints, batch.support_visible, batch.reference_index
         )
-        located = self.network.refine(query, state)
+        located, found = self.network.refine(query, state)
         visible = batch.query_visible & batch.support_visible.all(1)
         truth = batch.query_keypoints
         raw, padded = keypoint_loss(located.points, truth, visible, batch.num_keypoints, beta=self.loss.beta)
         match = raw.new_zeros(())
-        if located.found is not None and self.loss.match:
-            height, width = located.found.similarity.shape[-2:]
-            logits = located.found.logits[-1]
+        if found is not None and self.loss.match:
+            height, width = found.similarity.shape[-2:]
+            logits = found.logits[-1]
             match = self.loss.match * match_loss(
                 logits, truth, visible, size=(height, width), sigma=self.loss.match_sigma
             )
         miss = raw.new_zeros(())
         if self.loss.miss:
             answers = located.points
-            if located.found is not None:  # the layers start from the match, and learn nothing of it
-                answers = torch.cat((located.found.points[None], answers))
+            if found is not None:  # the layers start from the match, and learn nothing of it
+                answers = torch.cat((found.points[None], answers))
             miss = self.loss.miss * miss_loss(answers, truth, visible, side=1 / CROP_PADDING)
         return Losses(raw + padded + match + miss, raw, padded, match, miss)
 

@@ -15,18 +15,19 @@ from fmmp_runtime.batch import are_boxes, are_frames, broadcast, split
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.media.image import Image, check_image, warp
 from fmmp_runtime.pose import (
-    PADDING_SEED,
     KeypointError,
     LinkError,
+    as_numbers,
     check_box,
     check_links,
     check_support,
+    crop_keypoints,
     crop_matrix,
     invert_matrix,
     minimum_spanning_tree,
-    pad_alike,
-    reference_index,
+    support_inputs,
     transform_points,
+    widen_box,
 )
 from fmmp_runtime.support_state import SupportState
 
@@ -100,41 +101,38 @@ class PoseEstimator:
         Raises:
             ValueError: no support or too many, or an annotation, box or image that cannot be used.
         """
+        if not isinstance(supports, Sequence) or not all(isinstance(each, Support) for each in supports):
+            raise ValueError(f"remember takes a list of Support, got {type(supports).__name__}")
         if not 1 <= len(supports) <= self.model.shots:
             raise ValueError(
                 f"this bundle takes 1 to {self.model.shots} supports, got {len(supports)}: "
                 "fmmp-export --shots N makes one for N"
             )
-        checked = [self._check(support, number, strict) for number, support in enumerate(supports)]
+        widened: list[str] = []
+        checked = [self._check(each, number, strict, widened) for number, each in enumerate(supports)]
         counts = [len(visible) for _, visible, _ in checked]
         if len(set(counts)) > 1:
             raise KeypointError(f"all supports must have the same keypoints, got {counts} of them")
         links, notes = _skeleton(supports, [(points, visible) for points, visible, _ in checked], strict)
 
-        tensors, first = self._blank(), self.model.shots - len(supports)
+        size, blanks = self.model.image_size, self.model.shots - len(supports)
         matrices = [self._crop_matrix(box) for _, _, box in checked]
-        crops = [
-            warp(support.image, matrix, self.model.image_size)
-            for support, matrix in zip(supports, matrices, strict=True)
-        ]
-        unpadded = [
-            (transform_points(points, matrix) / self.model.image_size, visible)
+        crops = [np.zeros((size, size, 3), np.uint8)] * blanks
+        crops += [warp(each.image, matrix, size) for each, matrix in zip(supports, matrices, strict=True)]
+        shown = [(np.zeros((counts[0], 2)), np.zeros(counts[0], np.bool_))] * blanks
+        shown += [
+            (crop_keypoints(points, visible, matrix, size), visible)
             for (points, visible, _), matrix in zip(checked, matrices, strict=True)
         ]
-        rng = np.random.default_rng(PADDING_SEED)
-        alike = pad_alike(unpadded, links, self.model.keypoints, self.model.padding, rng=rng)
-        for place, (crop, (padded, shown, chains)) in enumerate(zip(crops, alike, strict=True), first):
-            tensors["support"][0, place] = crop
-            tensors["keypoints"][0, place] = padded
-            tensors["visible"][0, place] = shown
-            tensors["reference_index"][0, place] = reference_index(shown, chains, self.model.heads)
-        tensors["keypoints"][0, :first] = tensors["keypoints"][0, first:].mean(0)
+        annotation = support_inputs(shown, links, self.model.inputs)
+        annotation["keypoints"][:blanks] = annotation["keypoints"][blanks:].mean(0)
+        tensors = {"support": np.stack(crops), **annotation}
         return SupportState(
-            tensors=self.backend.run("support", tensors),
+            tensors=self.backend.run("support", {name: each[None] for name, each in tensors.items()}),
             links=links,
             known=np.any([visible for _, visible, _ in checked], axis=0),
             shots=len(supports),
-            notes=notes,
+            notes=(*widened, *notes),
             bundle=self.bundle,
         )
 
@@ -231,29 +229,27 @@ class PoseEstimator:
         ]
 
     def _check(
-        self, support: Support, number: int, strict: bool
+        self, support: Support, number: int, strict: bool, notes: list[str]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
-        """Keypoints, visibility and box of one support, checked; faults name it."""
+        """Keypoints, visibility and box of one support, checked; `notes` gets what was changed."""
         try:
             size_hw = _size(check_image(support.image))
-            keypoints = np.asarray(support.keypoints, np.float64)
-            visible = np.ones(len(keypoints), np.bool_) if support.visible is None else support.visible
+            keypoints = as_numbers(support.keypoints, KeypointError, "keypoints")
+            visible = np.ones(keypoints.shape[:1], np.bool_) if support.visible is None else support.visible
             inside = size_hw if strict else None
             points, shown = check_support(keypoints, visible, inside, self.model.keypoints)
             box = _around(points[shown], size_hw) if support.box is None else support.box
-            return points, shown, check_box(box, size_hw)
+            clipped = check_box(box, size_hw)
+            if strict and support.box is not None:
+                wide, said = widen_box(support.box, points[shown], size_hw)
+                notes += [f"support {number}: {note}" for note in said]
+                clipped = check_box(wide, size_hw)
+            return points, shown, clipped
         except ValueError as error:
             raise type(error)(f"support {number}: {error}") from error
 
     def _crop_matrix(self, box: NDArray[np.float64]) -> NDArray[np.float64]:
         return crop_matrix(box, self.model.image_size, self.model.crop_padding)
-
-    def _blank(self) -> dict[str, NDArray[Any]]:
-        """Inputs of the support graph in which every shot is black and shows no keypoint."""
-        tensors = {t.name: np.zeros(t.shape, t.dtype) for t in self.model.graphs["support"].inputs}
-        own = np.arange(self.model.keypoints)[:, None]
-        tensors["reference_index"][:] = own  # each keypoint reads around itself
-        return tensors
 
 
 def _pose(query: Query, box: NDArray[np.float64], points: NDArray[np.float64], score: NDArray[Any]) -> Pose:

@@ -31,8 +31,9 @@ from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.specs import Precision
 from fmmp_runtime.operators import FOLDER_VARIABLE, library
-from fmmp_train.data.images import normalize
 from fmmp_train.model import Network
+from fmmp_train.model.estimator import locate_crops
+from fmmp_train.model.images import normalize
 from tests.export.conftest import CONFIG, SHOTS, Traced, copy_of
 
 Feed = dict[str, NDArray[Any]]
@@ -224,23 +225,16 @@ def test_a_bundle_that_differs_is_refused_and_the_old_one_stays(
 def test_another_number_of_keypoints_needs_no_other_weights(network: Network) -> None:
     assert with_keypoints(network, None) is network
     other = with_keypoints(network, 5)
-    assert other.config.max_keypoints == 5
-    examples, _ = draw_examples(other.config, shots=1, data=None, count=1)
+    assert other.config.inputs.max_keypoints == 5
+    examples, _ = draw_examples(other.config.inputs, shots=1, data=None, count=1)
     assert examples[0].num_keypoints == min(5, PER_PHOTOGRAPH)
-    with torch.inference_mode():
-        points = other(
-            normalize(torch.from_numpy(examples[0].query[None])),
-            normalize(torch.from_numpy(examples[0].support[None])),
-            *(torch.from_numpy(array[None]) for array in (examples[0].support_keypoints,)),
-            torch.from_numpy(examples[0].support_visible[None]),
-            torch.from_numpy(examples[0].reference_index[None]),
-        )
+    points = locate_crops(other, examples[0].inputs).points
     assert points.shape == (CONFIG.num_layers, 1, 5, 2)
 
 
 def test_examples_are_the_same_every_time() -> None:
-    first, names = draw_examples(CONFIG, shots=SHOTS, data=None, count=2)
-    again, _ = draw_examples(CONFIG, shots=SHOTS, data=None, count=2)
+    first, names = draw_examples(CONFIG.inputs, shots=SHOTS, data=None, count=2)
+    again, _ = draw_examples(CONFIG.inputs, shots=SHOTS, data=None, count=2)
     assert names
     for one, other in zip(first, again, strict=True):
         for array, same in zip(one, other, strict=True):

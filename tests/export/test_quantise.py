@@ -170,7 +170,7 @@ def test_a_channel_of_nothing_but_bias_keeps_it(target: Target) -> None:
 
 @pytest.fixture(scope="module")
 def calibration() -> list[Image]:
-    return draw_calibration(CONFIG)[:8]
+    return draw_calibration(CONFIG.inputs)[:8]
 
 
 def eight_bits(
@@ -240,15 +240,15 @@ def test_half_around_8_bits_is_right_in_onnx_runtime(
     options.register_custom_ops_library(str(operators.library("onnxruntime")))
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     plain = ort.InferenceSession(str(made.path / "pair.onnx"), options, ["CPUExecutionProvider"])
-    for example in draw_examples(CONFIG, shots=SHOTS, data=None, count=4)[0]:
-        feed = verify.graph_inputs(example)
+    for example in draw_examples(CONFIG.inputs, shots=SHOTS, data=None, count=4)[0]:
+        feed = example.inputs
         apart = backend.run("pair", feed)["points"] - plain.run(["points"], feed)[0]
         assert np.abs(apart).max() < 1e-4
 
 
 def test_crops_that_show_the_ranges_are_not_those_that_are_compared() -> None:
-    compared, _ = draw_examples(CONFIG, shots=1, data=None, count=max(COUNT.values()))
-    shown = {crop.tobytes() for crop in draw_calibration(CONFIG)}
+    compared, _ = draw_examples(CONFIG.inputs, shots=1, data=None, count=max(COUNT.values()))
+    shown = {crop.tobytes() for crop in draw_calibration(CONFIG.inputs)}
     assert not shown & {example.query.tobytes() for example in compared}
 
 

@@ -19,7 +19,7 @@ def test_round_trip(bundle: Path, tmp_path: Path) -> None:
     model.write(copy)
     assert Bundle.open(copy).model == model
     assert (copy / "model.json").read_bytes() == (bundle / "model.json").read_bytes()
-    assert model.heads == HEADS
+    assert model.inputs.num_heads == HEADS
     assert Bundle.open(bundle).graph("query") == bundle / "query.onnx"
 
 

@@ -213,8 +213,12 @@ def test_nothing_is_done_with_a_wrong_path(
     ("annotation", "says"),
     [
         ({"keypoints": [[5, 5]] * 13}, "13 keypoints do not fit: this model takes 12"),
-        ({"keypoints": [[float("nan"), 1]]}, "keypoint 0 is not finite"),
-        ({"keypoints": SQUARE, "links": [[0, 9]]}, "is out of range: keypoints are 0 to 3"),
+        ({"keypoints": [[float("nan"), 1, 2]]}, "keypoint 0 is not finite"),
+        ({"keypoints": [[float("nan"), 1]]}, "none of 1 keypoints is visible"),
+        (
+            {"keypoints": SQUARE, "links": [[0, 9]]},
+            "is out of range: it names keypoint 9, but there are 4 keypoints, 0 to 3",
+        ),
         ({"keypoints": SQUARE, "links": [[0, 1], [1, 0]]}, "is there twice"),
         ({"keypoints": SQUARE, "links": [[2, 2]]}, "joins a keypoint to itself"),
         ({"keypoints": [[5, 5, 0], [6, 6, 0]]}, "none of 2 keypoints is visible"),

@@ -80,6 +80,7 @@ def test_support_graph_sees_crop_padding_and_structure(estimator: PoseEstimator)
     state = estimator.remember([replace(SUPPORT, visible=[True, False, True, True])])
     side = 90 * PADDING
     crop_points = (POINTS - [65, 45]) / side + 0.5
+    crop_points[1] = -np.array([65, 45]) / side + 0.5  # hidden: at pixel (0, 0)
     padded, shown, chains = pad_keypoints(crop_points, [True, False, True, True], LINKS, KEYPOINTS)
     np.testing.assert_array_equal(state.tensors["state_visible"][0, 0], shown)
     expected = np.where(shown[:, None], padded, 0)  # the fake network's mean leaves hidden points out
@@ -92,6 +93,19 @@ def test_support_graph_sees_crop_padding_and_structure(estimator: PoseEstimator)
     np.testing.assert_array_equal(
         state.tensors["state_support"][0, 0], cv2.warpAffine(IMAGE, matrix, (SIZE, SIZE))
     )
+
+
+@pytest.mark.parametrize("hidden", [(20.0, 30.0), (1e30, -1e30), (np.nan, np.inf)])
+def test_where_a_hidden_keypoint_lies_does_not_matter(
+    estimator: PoseEstimator, hidden: tuple[float, float]
+) -> None:
+    visible = [True, False, True, True]
+    expected = estimator.remember([replace(SUPPORT, visible=visible)])
+    moved = POINTS.copy()
+    moved[1] = hidden
+    state = estimator.remember([replace(SUPPORT, keypoints=moved, visible=visible)])
+    for name, tensor in expected.tensors.items():
+        np.testing.assert_array_equal(state.tensors[name], tensor, err_msg=name)
 
 
 def test_score_comes_from_the_graph_and_is_zero_for_the_unknown(estimator: PoseEstimator) -> None:
@@ -164,6 +178,27 @@ def test_tree_comes_from_the_support_that_shows_most(three_shots: PoseEstimator)
     assert state.known.all()
 
 
+@pytest.mark.parametrize("supports", [None, SUPPORT, [None], 5])
+def test_what_is_no_list_of_supports_is_named(estimator: PoseEstimator, supports: object) -> None:
+    with pytest.raises(ValueError, match="remember takes a list of Support, got"):
+        estimator.remember(supports)  # type: ignore[arg-type]  # what a caller without types may do
+
+
+def test_box_that_leaves_a_keypoint_outside_is_widened(estimator: PoseEstimator) -> None:
+    """Field row 23; on a published data set (not strict) boxes stay as they are."""
+    low, high = POINTS.min(0), POINTS.max(0)
+    tight = [*low, *(high - low + 1)]
+    short = [*low, high[0] - low[0] + 1, high[1] - low[1] - 5]
+    state = estimator.remember([replace(SUPPORT, box=short)])
+    assert len(state.notes) == 1
+    assert "visible keypoints outside: widened to" in state.notes[0]
+    expected = estimator.remember([replace(SUPPORT, box=tight)])
+    assert expected.notes == ()
+    for name, tensor in expected.tensors.items():
+        np.testing.assert_array_equal(state.tensors[name], tensor)
+    assert estimator.remember([replace(SUPPORT, box=short)], strict=False).notes == ()
+
+
 def test_links_of_one_support_hold_for_all(three_shots: PoseEstimator) -> None:
     assert three_shots.remember([replace(SUPPORT, links=None), SUPPORT]).links.tolist() == LINKS
 
@@ -188,6 +223,11 @@ def test_links_of_one_support_hold_for_all(three_shots: PoseEstimator) -> None:
         ({"box": [500, 500, 20, 20]}, BoxError, "support 0: box .* lies outside the 140 x 90 image"),
         ({"box": [-50, 0, 40, 20]}, BoxError, "lies outside"),
         ({"box": [0, 0, 0, 20]}, BoxError, "lies outside"),
+        ({"box": [0, 0, 10**400, 20]}, BoxError, "support 0: a box must be numbers"),
+        ({"box": [0, 0, 15, 15]}, BoxError, r"leaves [34] of 4 visible keypoints outside: is it x, y, width"),
+        ({"keypoints": None}, KeypointError, "support 0: keypoints must be"),
+        ({"keypoints": [[10**400, 1]]}, KeypointError, "support 0: keypoints must be numbers"),
+        ({"keypoints": [["a", 1]]}, KeypointError, "support 0: keypoints must be numbers"),
         ({"image": IMAGE[..., 0]}, ImageError, r"support 0: image must be RGB uint8"),
         ({"image": IMAGE[:1, :1]}, ImageError, "1 x 1 pixels"),
     ],

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from fmmp_runtime.pose import Method, draw_mixup, pad_keypoints, reference_index
 from fmmp_train.calibration.calibrate import (
     calibrate,
     calibrate_file,
@@ -21,12 +22,12 @@ from fmmp_train.calibration.calibrate import (
 from fmmp_train.calibration.evidence import Sample, join, pair_sample, synthetic_sample, unseen_categories
 from fmmp_train.checkpoint.files import load_model, save_model
 from fmmp_train.data import find_annotations, read_annotations
-from fmmp_train.data.images import normalize
 from fmmp_train.evaluation.evaluate import Answer, evaluate
-from fmmp_train.evaluation.pairs import Pair, draw_pairs
+from fmmp_train.evaluation.pairs import Pair, draw_pairs, prepare
 from fmmp_train.evaluation.predictors import network_predictor
 from fmmp_train.model import Network
-from tests.train.recipes import tiny
+from fmmp_train.model.images import normalize
+from tests.train.recipes import network_of, tiny
 
 TRUE_WEIGHT = torch.tensor([-1.5, 0.5, 0.0], dtype=torch.float64)
 TRUE_BIAS = 0.7
@@ -159,15 +160,35 @@ def test_synthetic_categories_weigh_as_much_as_others(network: Network, pairs: l
     )
 
 
+@pytest.mark.parametrize("method", ["uniform", "mixup", "zero"])
+def test_pairs_are_padded_as_at_deployment(pairs: list[Pair], method: Method) -> None:
+    network = network_of(dataclasses.replace(tiny().model, test_padding=method))
+    [pair] = pairs[:1]
+    sample = pair_sample(network, [pair])
+    crops = prepare([pair], network.config.inputs).inputs
+    query, support = (normalize(torch.from_numpy(crops[name])) for name in ("query", "support"))
+    count = len(pair.links), 70 - len(pair.visible)
+    draws = draw_mixup(*count, 1.0, np.random.default_rng(0)) if method == "mixup" else ()
+    own, seen = (crops[name][0, 0, : len(pair.visible)] for name in ("keypoints", "visible"))
+    points, shown, links = pad_keypoints(own, seen, pair.links, 70, method, *draws)
+    index = reference_index(shown, links, network.config.num_heads)
+    annotation = (torch.from_numpy(array)[None, None] for array in (points, shown, index))
+    with torch.inference_mode():
+        located = network.locate(query, network.support_state(support, *annotation))
+    # logarithms of steps of 1e-3 and more, of points that another order of sums moves by 1e-6
+    expected = located.evidence[0, : len(pair.visible)][torch.from_numpy(pair.visible)]
+    np.testing.assert_allclose(sample.evidence, expected, rtol=0, atol=2e-3)
+
+
 def test_synthetic_keypoints_are_judged_in_their_crop(network: Network) -> None:
     sample = synthetic_sample(network, 3)
-    mixture, size = unseen_categories(network.config), network.config.image_size
+    mixture, size = unseen_categories(network.config.inputs), network.config.image_size
     is_right, category = [], []
     for index in range(3):
         example = mixture[index]
         arrays = (example.query, example.support, example.support_keypoints, example.support_visible)
         query, support, keypoints, visible = (torch.from_numpy(array)[None] for array in arrays)
-        reference = torch.from_numpy(example.reference_index)[None]
+        reference = torch.from_numpy(example.structure["reference_index"])[None]
         with torch.inference_mode():
             points = network(normalize(query), normalize(support), keypoints, visible, reference)[-1, 0]
         for k in range(example.num_keypoints):

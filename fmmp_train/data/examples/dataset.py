@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fmmp_runtime.pose import Method, pad_alike, reference_index
+from fmmp_runtime.pose import InputConfig, Inputs, Method, Structure, pad_alike, stack_inputs
 from fmmp_train.data.examples.augment import flip
 from fmmp_train.data.examples.sources import Draw, Source
 from fmmp_train.data.links import bridge_links
@@ -28,11 +28,20 @@ class Example(NamedTuple):
     support_visible: NDArray[np.bool_]  # (S, K)
     query_keypoints: NDArray[np.float32]  # (K, 2) in [0, 1]
     query_visible: NDArray[np.bool_]  # (K,)
-    reference_index: NDArray[np.int64]  # (S, K, M)
+    structure: (
+        Inputs  # of `stack_inputs`, by its name: reference_index (S, K, M), adjacency (S, K, K) or none
+    )
     links: NDArray[np.int64]  # (E', 2): the category's, then the padded chains of the last support
     num_keypoints: int  # K_c: the first are the category's own
     category: int  # id within its source
     source: int  # index of the source
+
+    @property
+    def inputs(self) -> Inputs:
+        """What the whole graph of an estimator takes, with a batch of one."""
+        own: Inputs = {"query": self.query, "support": self.support}
+        own |= {"keypoints": self.support_keypoints, "visible": self.support_visible}
+        return {name: array[None] for name, array in (own | self.structure).items()}
 
 
 class Batch(NamedTuple):
@@ -60,11 +69,38 @@ class ExampleOptions:
     num_heads: int = 8  # M
     shots: int = 1  # S
     padding: Method = "mixup"
+    structure: Structure | None = "reference_index"  # the form in which the network reads the links
     alpha: float = 1.0  # of mixup
     subset_chance: float = 0.3  # of using only some of the keypoints; always where there are more than K
     min_keypoints: int = 4  # of a subset
     shuffle: bool = True  # keypoints and links in random order
     flip_chance: float = 0.5  # of mirroring support and query together
+
+    @property
+    def inputs(self) -> InputConfig:
+        """What the network reads of a support, beside the image."""
+        return InputConfig(
+            image_size=self.image_size,
+            max_keypoints=self.max_keypoints,
+            padding=self.padding,
+            structure=self.structure,
+            num_heads=self.num_heads,
+        )
+
+
+def deployment_options(config: InputConfig, shots: int = 1) -> ExampleOptions:
+    """Examples as an estimator reads them at deployment: padded its way, no keypoint dropped or moved."""
+    return ExampleOptions(
+        image_size=config.image_size,
+        max_keypoints=config.max_keypoints,
+        num_heads=config.num_heads,
+        shots=shots,
+        padding=config.padding,
+        structure=config.structure,
+        subset_chance=0,
+        shuffle=False,
+        flip_chance=0,
+    )
 
 
 def make_example(
@@ -96,16 +132,15 @@ def make_example(
         alpha=options.alpha,
         rng=rng,
     )
+    inputs = stack_inputs(padded[:-1], options.inputs)
     return Example(
         query=views[-1].image,
         support=np.stack([view.image for view in views[:-1]]),
-        support_keypoints=np.stack([points for points, _, _ in padded[:-1]]),
-        support_visible=np.stack([shown for _, shown, _ in padded[:-1]]),
+        support_keypoints=inputs.pop("keypoints"),
+        support_visible=inputs.pop("visible"),
         query_keypoints=padded[-1][0],
         query_visible=padded[-1][1],
-        reference_index=np.stack(
-            [reference_index(shown, e, options.num_heads) for _, shown, e in padded[:-1]]
-        ),
+        structure=inputs,
         links=padded[-2][2],
         num_keypoints=len(chosen),
         category=draw.category,
@@ -174,14 +209,22 @@ class Mixture:
         )
 
 
+def stack_crops(examples: Sequence[Example]) -> Inputs:
+    """What the whole graph of an estimator takes of examples of one shape, batched."""
+    rows = [example.inputs for example in examples]
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
 def collate(examples: Sequence[Example]) -> Batch:
-    """Stack examples of one shape into tensors."""
+    """Stack examples of one shape, with reference indices, into the tensors that FMMP is trained on."""
     most = max(len(example.links) for example in examples)
     links = np.full((len(examples), most, 2), -1, np.int64)
     for row, example in zip(links, examples, strict=True):
         row[: len(example.links)] = example.links
-    columns: Mapping[str, NDArray[np.generic]] = {
-        name: links if name == "links" else np.stack([np.asarray(getattr(e, name)) for e in examples])
-        for name in Example._fields
+    columns: dict[str, NDArray[np.generic]] = {
+        name: np.stack([np.asarray(getattr(example, name)) for example in examples])
+        for name in Batch._fields
+        if name not in ("links", "reference_index")
     }
+    columns |= {"links": links, "reference_index": stack_crops(examples)["reference_index"]}
     return Batch(**{name: torch.from_numpy(column) for name, column in columns.items()})

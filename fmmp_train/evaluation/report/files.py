@@ -21,7 +21,7 @@ from fmmp_train.evaluation.evaluate import Report
 from fmmp_train.evaluation.report.paper import Published
 from fmmp_train.evaluation.report.tables import pair_counts
 from fmmp_train.evaluation.trust import Trust
-from fmmp_train.model.fmmp.confidence import CORRECT_WITHIN
+from fmmp_train.model.confidence import CORRECT_WITHIN
 
 _CURVE_POINTS = 100  # of risk over coverage that the JSON file keeps
 

@@ -16,7 +16,7 @@ from fmmp_train.evaluation.compare import Protocol
 from fmmp_train.evaluation.evaluate import Floats, Report
 from fmmp_train.evaluation.report.paper import Published
 from fmmp_train.evaluation.trust import Trust
-from fmmp_train.model.fmmp.confidence import CORRECT_WITHIN
+from fmmp_train.model.confidence import CORRECT_WITHIN
 
 _FILE_WIDTH = 118  # characters a line, where no terminal says
 _MEANS = {"pairs": "mean over pairs, then categories", "mp100": "mean over images"}

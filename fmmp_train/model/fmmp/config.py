@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
-from fmmp_runtime.pose import METHODS, Method
+from fmmp_runtime.pose import METHODS, InputConfig, Method
 
 Structure = Literal["full", "lite"]
 Start = Literal["center", "match"]
@@ -58,6 +58,16 @@ class ModelConfig:
         ):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
+
+    @property
+    def inputs(self) -> InputConfig:
+        """What the network reads of a support, beside the image."""
+        return InputConfig(
+            image_size=self.image_size,
+            max_keypoints=self.max_keypoints,
+            padding=self.test_padding,
+            num_heads=self.num_heads,
+        )
 
     @property
     def support_layers_first(self) -> int:

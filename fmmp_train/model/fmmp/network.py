@@ -9,14 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from fmmp_train.model.backbone import create_backbone, feature_channels
+from fmmp_train.model.confidence import Confidence, steps
 from fmmp_train.model.deform_attn import level_tensors, ms_deform_attn
 from fmmp_train.model.encoding import PositionCode, order_code
-from fmmp_train.model.fmmp.confidence import Confidence, steps
+from fmmp_train.model.estimator import Estimator, Located, take
 from fmmp_train.model.fmmp.config import ModelConfig
 from fmmp_train.model.fmmp.match import Cues, Descriptor, Found, Match, look_up_evidence, make_template
 from fmmp_train.model.fmmp.miner import Miner, hide
 from fmmp_train.model.fmmp.orientation import TURN_COST, repeat_views, turn_images, turn_keypoints
-from fmmp_train.model.fmmp.state import Encoded, Located, Shots, SupportState, take
+from fmmp_train.model.fmmp.state import Encoded, Refined, Shots, SupportState
 from fmmp_train.model.fmmp.structure import neighbour_points, rewire
 from fmmp_train.model.pyramid import Pyramid, tokens_of
 
@@ -24,9 +25,10 @@ CENTER = 0.5  # P^0 of the paper
 MIN_SHOTS_VISIBLE = 0.1  # denominator of a mean over shots in which a keypoint is hidden everywhere
 
 
-class Network(nn.Module):
+class Network(Estimator):
     """Locate the keypoints of any category in a query image, given annotated support images."""
 
+    config: ModelConfig
     turn_cost: Tensor
     order: Tensor
     spatial_shapes: Tensor
@@ -97,7 +99,14 @@ class Network(nn.Module):
         encoded = self.encode(self.backbone(query))
         if self.config.orientations > 1:
             state = self._choose_view(encoded, state)
-        return self.refine(encoded, state)
+        return self.refine(encoded, state).located
+
+    def select(self, state: SupportState, rows: Tensor) -> SupportState:
+        """The state of these supports, each with all of its views."""
+        views = self.config.orientations
+        every = rows[:, None] * views + torch.arange(views, device=rows.device)
+        chosen: SupportState = take(state, every.flatten())
+        return chosen
 
     def encode(self, features: Sequence[Tensor]) -> Encoded:
         """Backbone maps (B, C_l, H_l, W_l) of strides 8, 16, 32 -> all that the rest reads of an image."""
@@ -139,7 +148,7 @@ class Network(nn.Module):
             template=template,
         )
 
-    def refine(self, query: Encoded, state: SupportState) -> Located:
+    def refine(self, query: Encoded, state: SupportState) -> Refined:
         """Points of every layer from an encoded query (B, ...): FMMP, Eq. (3) to (5)."""
         found = None if state.template is None else self.match(state.template, query.descriptors)
         points, logits = self._start(found, state)
@@ -164,7 +173,7 @@ class Network(nn.Module):
         evidence = steps(answers)
         if found is not None:
             evidence = torch.cat((evidence, look_up_evidence(found, points)), dim=-1)
-        return Located(answers[1:], self.confidence(evidence), evidence, found)
+        return Refined(Located(answers[1:], self.confidence(evidence), evidence), found)
 
     def _start(self, found: Found | None, state: SupportState) -> tuple[Tensor, Tensor]:
         """P^0 (B, K, 2) and its logit: where the match is, or the centre."""

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor
 
+from fmmp_train.model.estimator import Located
 from fmmp_train.model.fmmp.match import Found, Template
 from fmmp_train.model.fmmp.miner import Prepared
 
@@ -45,18 +46,8 @@ class SupportState(NamedTuple):
     template: Template | None  # of a match
 
 
-class Located(NamedTuple):
-    """The network's answer, and what training and calibration look at."""
+class Refined(NamedTuple):
+    """The network's answer, and the start that training looks at."""
 
-    points: Tensor  # (L, B, K, 2) in [0, 1]; the last layer is the answer
-    score: Tensor  # (B, K) in [0, 1]
-    evidence: Tensor  # (B, K, E) that the score is made of
+    located: Located
     found: Found | None  # only when the start is a match
-
-
-def take(state: Any, rows: Tensor) -> Any:  # noqa: ANN401  # a tensor, None, or a tuple of such
-    """Keep of every tensor in `state` these rows of its first axis."""
-    if state is None or isinstance(state, Tensor):
-        return None if state is None else state[rows]
-    items = [take(item, rows) for item in state]
-    return type(state)(*items) if hasattr(state, "_fields") else tuple(items)

@@ -35,9 +35,9 @@ void check_support(Points const& keypoints_px, Flags const& visible, Size const&
     size_t outside = 0, first = 0;
     for (size_t number = 0; number < keypoints_px.size(); ++number) {
         Point const& point = keypoints_px[number];
-        if (!std::isfinite(point.x) || !std::isfinite(point.y)) {
+        if (visible[number] && (!std::isfinite(point.x) || !std::isfinite(point.y))) {
             refuse("keypoint " + std::to_string(number) + " is not finite: " + format({point.x, point.y}) +
-                   "; hide it, with finite numbers");
+                   "; hide it");
         }
         if (visible[number] && lies_outside(point, image) && outside++ == 0) {
             first = number;

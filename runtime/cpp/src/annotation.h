@@ -9,7 +9,7 @@ namespace fmmp::runtime {
 
 /// Check the keypoints of one support image.
 ///
-/// @param keypoints_px what a hidden one holds is not looked at, but must be finite.
+/// @param keypoints_px what a hidden one holds is not looked at.
 /// @param count K, the most that the model takes.
 void check_support(Points const& keypoints_px, Flags const& visible, Size const& image, int64_t count);
 

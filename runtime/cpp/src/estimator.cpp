@@ -115,7 +115,9 @@ void put_support(Tensors& tensors, size_t place, Support const& support, Checked
 {
     Affine const matrix = crop_matrix(checked.box, model.image_size, model.crop_padding);
     Points points;
-    for (Point const& keypoint : support.keypoints) {
+    for (size_t number = 0; number < support.keypoints.size(); ++number) {
+        // A hidden keypoint lies at pixel (0, 0), whatever is given: fmmp_runtime/pose/inputs.py says why.
+        Point const keypoint = checked.visible[number] ? support.keypoints[number] : Point{0, 0};
         Point const moved = transform(keypoint, matrix);
         points.push_back({moved.x / double(model.image_size), moved.y / double(model.image_size)});
     }

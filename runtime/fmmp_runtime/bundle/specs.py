@@ -10,11 +10,11 @@ import re
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from fmmp_runtime.bundle.engines import EngineSpec
 from fmmp_runtime.files import write_atomically
-from fmmp_runtime.pose import Method
+from fmmp_runtime.pose import InputConfig, Method, Structure
 
 FORMAT = 2
 MODEL_FILE = "model.json"
@@ -99,9 +99,18 @@ class Model:
     padding: Method = "uniform"  # of a support's keypoints to K
 
     @property
-    def heads(self) -> int:
-        """M, the columns of the reference index."""
-        return self.graphs["support"].shape("reference_index")[-1]
+    def inputs(self) -> InputConfig:
+        """What the support graph reads beside the image: the form of the links is the input that it has."""
+        support = self.graphs["support"]
+        found = {tensor.name for tensor in support.inputs} & {*get_args(Structure)}
+        structure: Structure | None = found.pop() if found else None  # type: ignore[assignment]  # one of them
+        return InputConfig(
+            image_size=self.image_size,
+            max_keypoints=self.keypoints,
+            padding=self.padding,
+            structure=structure,
+            num_heads=(support.shape("reference_index") or [0])[-1] if structure == "reference_index" else 0,
+        )
 
     @cached_property
     def batches(self) -> dict[int, str]:

@@ -26,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         bundle=args.bundle,
         supports=args.support,
         annotations=args.annotation * (len(args.support) if len(args.annotation) == 1 else 1),
+        links_from=args.links_from,
+        most_pixels=args.megapixels * 1_000_000,
         state=args.state,
         save_state=args.save_state,
         queries=args.query,
@@ -55,7 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         "file for each query, and a sheet of all; results go to stdout, progress to stderr.",
         epilog='An annotation is {"keypoints": [[x, y] or [x, y, v], ...], "links": [[i, j], ...], "box": '
         '[x, y, w, h], "names": [...]}, in pixels, where only keypoints must be there; or a COCO or MP-100 '
-        "file, with #ID behind its name if the image has several annotations.",
+        "file, or one of LabelMe, Label Studio, CVAT, YOLO-pose or DeepLabCut, with #ID behind its name if "
+        "the image has several annotations.",
     )
     parser.add_argument("bundle", type=Path, help="folder that fmmp-export wrote")
     parser.add_argument(
@@ -63,6 +66,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--annotation", nargs="+", default=[], metavar="JSON", help="its keypoints; see below"
+    )
+    parser.add_argument(
+        "--links-from",
+        type=int,
+        choices=(0, 1),
+        help="number of the first keypoint in the annotation's links, where the file leaves it open",
+    )
+    parser.add_argument(
+        "--megapixels",
+        type=positive,
+        default=100,
+        metavar="N",
+        help="refuse larger pictures (default: %(default)s)",
     )
     parser.add_argument(
         "--state", type=Path, metavar="FILE", help="of --save-state, instead of --support and --annotation"

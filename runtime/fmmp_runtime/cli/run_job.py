@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fmmp_runtime.annotation.reader import Annotation, read_annotation
+from fmmp_runtime.annotation.shots import match_names
 from fmmp_runtime.estimator import Pose, PoseEstimator, Support, SupportState
 from fmmp_runtime.files import write_atomically
 from fmmp_runtime.media import UNSURE
 from fmmp_runtime.media.draw import draw_pose, score_legend
-from fmmp_runtime.media.image import Image, read_image, write_image
+from fmmp_runtime.media.image import MOST_PIXELS, Image, read_image, write_image
 from fmmp_runtime.media.labels import labels_of
 from fmmp_runtime.media.sheet import draw_sheet, pose_panel
 from fmmp_runtime.media.video import CameraStoppedError, VideoReader, VideoWriter, is_video
@@ -38,6 +39,8 @@ class Job:
     annotations: list[str]  # one a support
     queries: list[str]
     folder: Path | None  # None: there are no queries
+    links_from: int | None = None  # number of the first keypoint in the annotations; None: as they say
+    most_pixels: int = MOST_PIXELS  # of a picture
     state: Path | None = None  # file of a support state
     save_state: Path | None = None  # file to write it to
     box: list[float] | None = None  # x, y, width, height in every query
@@ -77,10 +80,14 @@ def run(job: Job) -> list[str]:
 
 def _remember(job: Job, estimator: PoseEstimator) -> tuple[SupportState, list[Example]]:
     """Read the examples and learn from them."""
-    annotations = [
-        read_annotation(file, image) for file, image in zip(job.annotations, job.supports, strict=True)
+    read = [
+        read_annotation(file, image, links_from=job.links_from)
+        for file, image in zip(job.annotations, job.supports, strict=True)
     ]
-    images = [read_image(path) for path in job.supports]
+    annotations, notes = match_names(read)
+    for note in notes:
+        _tell(note)
+    images = [read_image(path, most_pixels=job.most_pixels) for path in job.supports]
     supports = [
         Support(image, a.keypoints, a.links, a.visible, a.box)
         for image, a in zip(images, annotations, strict=True)
@@ -120,7 +127,7 @@ class _Output:
         return failures
 
     def _image(self, query: str) -> None:
-        image = read_image(query)
+        image = read_image(query, most_pixels=self.job.most_pixels)
         started = time.perf_counter()
         pose = self.estimator.locate(image, self.state, self.job.box)
         milliseconds = 1e3 * (time.perf_counter() - started)

@@ -6,10 +6,18 @@ Training, evaluation and deployment share this code.
 
 from fmmp_runtime.pose.crop import CROP_PADDING, crop_matrix, invert_matrix, sanitize_box, transform_points
 from fmmp_runtime.pose.errors import AnnotationError, BoxError, KeypointError, LinkError
+from fmmp_runtime.pose.inputs import (
+    InputConfig,
+    Inputs,
+    Structure,
+    crop_keypoints,
+    stack_inputs,
+    support_inputs,
+)
 from fmmp_runtime.pose.metrics import AREA_LIMIT, THRESHOLDS, MeanPck, mean_pck, pck, pck_area, relative_error
 from fmmp_runtime.pose.padding import METHODS, PADDING_SEED, Method, draw_mixup, pad_alike, pad_keypoints
-from fmmp_runtime.pose.skeleton import keypoint_count, minimum_spanning_tree, reference_index
-from fmmp_runtime.pose.validation import check_box, check_links, check_support
+from fmmp_runtime.pose.skeleton import adjacency, keypoint_count, minimum_spanning_tree, reference_index
+from fmmp_runtime.pose.validation import as_numbers, check_box, check_links, check_support, widen_box
 
 __all__ = [
     "AREA_LIMIT",
@@ -19,13 +27,19 @@ __all__ = [
     "THRESHOLDS",
     "AnnotationError",
     "BoxError",
+    "InputConfig",
+    "Inputs",
     "KeypointError",
     "LinkError",
     "MeanPck",
     "Method",
+    "Structure",
+    "adjacency",
+    "as_numbers",
     "check_box",
     "check_links",
     "check_support",
+    "crop_keypoints",
     "crop_matrix",
     "draw_mixup",
     "invert_matrix",
@@ -39,5 +53,8 @@ __all__ = [
     "reference_index",
     "relative_error",
     "sanitize_box",
+    "stack_inputs",
+    "support_inputs",
     "transform_points",
+    "widen_box",
 ]

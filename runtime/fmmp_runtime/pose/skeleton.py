@@ -42,6 +42,22 @@ def _nearest(neighbours: list[list[int]], start: int, count: int) -> list[int]:
     return order[:count] + [start] * (count - len(order))
 
 
+def adjacency(links: ArrayLike, count: int) -> NDArray[np.bool_]:
+    """Which keypoints are linked, in both directions, whatever is visible.
+
+    Args:
+        links: (E, 2), indices below `count`; one to itself sets the diagonal.
+        count: K.
+
+    Returns:
+        (K, K) bool, symmetric.
+    """
+    matrix = np.zeros((count, count), np.bool_)
+    start, end = np.asarray(links, np.int64).reshape(-1, 2).T
+    matrix[start, end] = matrix[end, start] = True
+    return matrix
+
+
 def minimum_spanning_tree(keypoints: ArrayLike, visible: ArrayLike) -> NDArray[np.int64]:
     """Links for a category without any: the shortest tree over its visible keypoints (Prim).
 

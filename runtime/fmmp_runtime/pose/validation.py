@@ -14,7 +14,7 @@ def check_support(
     """Check the keypoints of one support image.
 
     Args:
-        keypoints_px: (K_c, 2) x, y; what a hidden one holds is not looked at, but must be finite.
+        keypoints_px: (K_c, 2) x, y; what a hidden one holds is not looked at.
         visible: (K_c,) bool.
         image_size_hw: height and width; a visible keypoint lies inside or on the border. None: anywhere.
         count: K, the most that the model takes.
@@ -25,15 +25,18 @@ def check_support(
     Raises:
         KeypointError: says which keypoint, what was expected, and what to do.
     """
-    points = np.asarray(keypoints_px, np.float64)
+    points = as_numbers(keypoints_px, KeypointError, "keypoints")
     if points.ndim != 2 or points.shape[1] != 2 or not len(points):
         raise KeypointError(f"keypoints must be a list of x, y pairs, (K, 2), got shape {points.shape}")
     shown = np.asarray(visible, np.bool_)
     if shown.shape != points.shape[:1]:
         raise KeypointError(f"visible must be ({len(points)},), one flag a keypoint, got {shown.shape}")
     if len(points) > count:
-        raise KeypointError(f"{len(points)} keypoints do not fit: this model takes {count}; leave some out")
-    broken = np.flatnonzero(~np.isfinite(points).all(axis=1))
+        raise KeypointError(
+            f"{len(points)} keypoints do not fit: this model takes {count}; "
+            f"fmmp-export --keypoints {len(points)} makes one for them, or leave some out"
+        )
+    broken = np.flatnonzero(shown & ~np.isfinite(points).all(axis=1))
     if len(broken):
         raise KeypointError(f"keypoint {broken[0]} is not finite: {points[broken[0]].tolist()}; hide it")
     if not shown.any():
@@ -82,6 +85,52 @@ def check_links(links: ArrayLike, count: int, *, once: bool = True) -> NDArray[n
     return edges
 
 
+def widen_box(
+    box_xywh: ArrayLike, points: NDArray[np.float64], size_hw: tuple[int, int]
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """A box that leaves a visible keypoint outside is widened to hold it, and a note says so.
+
+    Args:
+        box_xywh: (4,) as a user gives it.
+        points: (V, 2) visible keypoints, pixels.
+        size_hw: of the image.
+
+    Returns:
+        (4,) the box, unless it leaves a point outside by more than a pixel, and notes.
+
+    Raises:
+        BoxError: not four numbers, or most keypoints lie outside: it is the box of something else.
+    """
+    box = as_numbers(box_xywh, BoxError, "a box")
+    if box.shape != (4,) or not np.isfinite(box).all():
+        return box, ()  # `check_box` says it
+    low, high = box[:2], box[:2] + box[2:]
+    outside = ((points < low - 1) | (points > high + 1)).any(axis=1)
+    if not outside.any():
+        return box, ()
+    fault = f"box {box.round(1).tolist()} leaves {outside.sum()} of {len(points)} visible keypoints outside"
+    if outside.mean() > 0.5:
+        raise BoxError(
+            f"{fault}: is it x, y, width, height in pixels of this image? Leave it out to have one made"
+        )
+    low, high = (
+        np.minimum(low, points.min(0)),
+        np.maximum(high, points.max(0) + 1),
+    )  # the last pixel is inside
+    low = np.maximum(low, 0)
+    high = np.minimum(high, (size_hw[1], size_hw[0]))
+    wide = np.concatenate([low, high - low])
+    return wide, (f"{fault}: widened to {wide.round(1).tolist()}",)
+
+
+def as_numbers(value: ArrayLike, error: type[ValueError], what: str) -> NDArray[np.float64]:
+    """`value` as float64; anything else than numbers of that range raises `error`."""
+    try:
+        return np.asarray(value, np.float64)
+    except (TypeError, ValueError, OverflowError) as cause:
+        raise error(f"{what} must be numbers: {cause}") from cause
+
+
 def check_box(box_xywh: ArrayLike, image_size_hw: tuple[int, int]) -> NDArray[np.float64]:
     """Check a box that a user gives, and clip it.
 
@@ -91,8 +140,8 @@ def check_box(box_xywh: ArrayLike, image_size_hw: tuple[int, int]) -> NDArray[np
     Raises:
         BoxError: not four finite numbers, no area, or no part of the image inside.
     """
-    clipped = sanitize_box(box_xywh, image_size_hw)
-    box = np.asarray(box_xywh, np.float64)
+    box = as_numbers(box_xywh, BoxError, "a box")
+    clipped = sanitize_box(box, image_size_hw)
     height, width = image_size_hw
     if (box[2:] <= 0).any() or (box[:2] + box[2:] <= 0).any():
         raise BoxError(

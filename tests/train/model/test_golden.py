@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from fmmp_train.checkpoint.files import load_model
-from fmmp_train.data.images import normalize
 from fmmp_train.model import Network
+from fmmp_train.model.images import normalize
 from tests.golden import load_npz
 from tests.golden.weights import released_state
 
@@ -59,6 +59,24 @@ def test_reproduces_the_released_numbers(name: str, weights: dict[str, Tensor]) 
     np.testing.assert_allclose(
         features["query"][:, :, ::8], case["query_embed_layer0"], rtol=0, atol=FEATURES
     )
+
+
+# The links of the pairs of one_shot.npz.
+BODY = "15-13 13-11 16-14 14-12 11-12 5-11 6-12 5-6 5-7 6-8 7-9 8-10 1-2 0-1 0-2 1-3 2-4 3-5 4-6"
+CHAIR = "0-1 1-2 2-3 3-0 0-4 1-5 2-6 3-7 4-8 5-9"
+
+
+def test_predict_reproduces_them_from_the_annotation_alone(weights: dict[str, Tensor]) -> None:
+    case = load_npz("one_shot")
+    network = load_model(weights)
+    query, support, points, visible, _ = inputs_of(case)
+    for row, (count, skeleton) in enumerate(((17, BODY), (10, CHAIR))):
+        one = slice(row, row + 1)
+        links = [[int(end) for end in link.split("-")] for link in skeleton.split()]
+        annotation = points[one, :, :count], visible[one, :, :count]
+        with torch.no_grad():
+            found = network.predict(query[one], support[one], *annotation, [links])
+        np.testing.assert_allclose(found, case["predictions"][:, one, :count], rtol=0, atol=POINTS)
 
 
 def test_the_configuration_is_read_off_the_weights(weights: dict[str, Tensor]) -> None:
