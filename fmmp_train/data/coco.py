@@ -127,6 +127,7 @@ def read_annotations(file: Path, images: Path | None = None, *, links_from: int 
 def _read(file: Path, images: Path | None, first_link: int | None) -> Dataset:
     content = _load(file)
     official = is_official(file.name, content)
+    check_units = not official and read_units(content) is None
     root = images if images is not None else _image_folder(file)
     pictures = _by_id(file, "images", content["images"])
     groups: dict[int, list[dict[str, Any]]] = {number: [] for number in pictures}
@@ -143,7 +144,7 @@ def _read(file: Path, images: Path | None, first_link: int | None) -> Dataset:
     left_out: Counter[str] = Counter()
     for picture, entries in groups.items():
         for entry in entries:
-            instance = _instance(file, root, entry, pictures[picture], named, official)
+            instance = _instance(file, root, entry, pictures[picture], named, official, check_units)
             if isinstance(instance, Instance):
                 instances.append(instance)
             else:
@@ -151,8 +152,8 @@ def _read(file: Path, images: Path | None, first_link: int | None) -> Dataset:
     if not instances:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "it has none"
         raise DataError(f"{file}: none of {sum(left_out.values())} annotations can be used: {reasons}")
-    if not official and read_units(content) is None:
-        _refuse_other_units(file, instances)
+    if check_units:
+        _refuse_percents(file, instances)
     counts: dict[int, int] = {}
     for instance in instances:
         number, found = instance.category_id, len(instance.keypoints_px)
@@ -233,6 +234,7 @@ def _instance(
     picture: dict[str, Any],
     named: Mapping[int, dict[str, Any]],
     official: bool,
+    check_units: bool,
 ) -> Instance | str:
     """One annotation, or why it is not usable."""
     number = entry.get("id")
@@ -247,6 +249,8 @@ def _instance(
     try:
         points, visible, _ = read_keypoints(entry, named[entry["category_id"]], lenient=official)
         box, size = read_box("bbox", entry.get("bbox")), declared_size(picture, "height", "width")
+        if check_units:
+            refuse_fractions(points[visible])
     except OverflowError as error:
         raise DataError(f"{where}: a number in it is too large") from error
     except AnnotationError as error:
@@ -277,13 +281,8 @@ def _instance(
     )
 
 
-def _refuse_other_units(file: Path, instances: Sequence[Instance]) -> None:
-    """Raise DataError where keypoints of an instance look like fractions, or those of all like percents."""
-    for instance in instances:
-        try:
-            refuse_fractions(instance.keypoints_px[instance.visible])
-        except AnnotationError as error:
-            raise DataError(f"{file}: annotation {instance.id}: {error}") from error
+def _refuse_percents(file: Path, instances: Sequence[Instance]) -> None:
+    """Raise DataError where the keypoints of all instances look like percents."""
     smallest = min((instance.image_size_hw for instance in instances), key=min)
     try:
         refuse_percents(np.concatenate([i.keypoints_px[i.visible] for i in instances]), smallest)

@@ -42,7 +42,7 @@ def fit_picture(image: Image, instance: Instance) -> Image:
     try:
         factor = scale_to(declared, found, instance.keypoints_px[instance.visible], str(instance.image))
     except AnnotationError as error:
-        raise DataError(f"annotation {instance.id}: {error}") from error
+        raise DataError(str(error)) from error
     _say(str(instance.image.parent), 1 / factor)
     way = cv2.INTER_AREA if factor > 1 else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, declared[::-1], interpolation=way), np.uint8)

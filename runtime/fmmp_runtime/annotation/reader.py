@@ -41,8 +41,7 @@ def read_annotation(
     request = Request(image=picture, wanted=wanted, links_from=links_from, size_hw=_size(picture))
     text, notes = read_text(file)
     try:
-        read = text_reader(text, file.suffix.lower())
-        annotation = read(text, request) if read is not None else _from_json(text, request, file)
+        annotation = _read(text, request, file)
         annotation = fit(annotation, request.size_hw, picture.name if picture is not None else "the image")
     except AnnotationError as error:
         if str(file) in str(error):
@@ -53,10 +52,13 @@ def read_annotation(
     return replace(annotation, notes=(*notes, *annotation.notes))
 
 
-def _from_json(text: str, request: Request, file: Path) -> Annotation:
-    content = parse_json(text, str(file))
+def _read(text: str, request: Request, file: Path) -> Annotation:
     kind = "an annotation file"
     try:
+        read = text_reader(text, file.suffix.lower())
+        if read is not None:
+            return read(text, request)
+        content = parse_json(text, str(file))
         if isinstance(content, dict) and "annotations" in content and "images" in content:
             kind = "a COCO file"
             return read_coco(content, request, file.name)
@@ -64,9 +66,9 @@ def _from_json(text: str, request: Request, file: Path) -> Annotation:
             if signs(content):
                 return reader(content, request)
         return _own(content, request, file)
+    except AnnotationError:
+        raise
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        if isinstance(error, AnnotationError):
-            raise
         raise AnnotationError(f"{file} is not {kind}: {type(error).__name__} {error}") from error
 
 

@@ -9,16 +9,21 @@ from fmmp_runtime.pose import KeypointError
 
 
 def match_names(annotations: Sequence[Annotation]) -> tuple[list[Annotation], list[str]]:
-    """The annotations with their keypoints in the order of the first, and a note where that changed one.
+    """The annotations with their keypoints in the order of the first that names them, and notes.
 
     Raises:
         KeypointError: two have different names, or one name twice in different orders.
     """
     named = [(number, a.names) for number, a in enumerate(annotations) if a.names is not None]
-    if len(named) < 2:
+    if not named:
         return list(annotations), []
     first, wanted = named[0]
     matched, moved = list(annotations), []
+    notes = [
+        f"annotation {number + 1} has no names: its keypoints are taken to stand in the order of the others"
+        for number, annotation in enumerate(annotations)
+        if annotation.names is None
+    ]
     for number, names in named[1:]:
         if sorted(names) != sorted(wanted):
             lacking, foreign = sorted(set(wanted) - set(names)), sorted(set(names) - set(wanted))
@@ -35,10 +40,11 @@ def match_names(annotations: Sequence[Annotation]) -> tuple[list[Annotation], li
             moved.append(str(number + 1))
         matched[number] = _same_links(matched[first], matched[number])
     if not moved:
-        return matched, []
+        return matched, notes
     return matched, [
+        *notes,
         f"keypoints of annotation {', '.join(moved)} stand in another order: matched with those of "
-        f"annotation {first + 1} by their names"
+        f"annotation {first + 1} by their names",
     ]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fmmp_runtime.annotation.record import Annotation
-from fmmp_runtime.pose import AnnotationError, KeypointError
+from fmmp_runtime.pose import AnnotationError, BoxError, KeypointError
 
 Size = tuple[int, int]  # height, width
 
@@ -67,6 +67,7 @@ def fit(annotation: Annotation, size_hw: Size | None, what: str) -> Annotation:
     if annotation.units is None:
         refuse_fractions(points)
         refuse_percents(points, annotation.size_hw or size_hw)
+        _refuse_corners(annotation.box, points, annotation.size_hw or size_hw)
     if size_hw is None or annotation.size_hw is None:
         return annotation
     factor = scale_to(annotation.size_hw, size_hw, points, what)
@@ -87,8 +88,8 @@ def fit(annotation: Annotation, size_hw: Size | None, what: str) -> Annotation:
 
 
 def refuse_fractions(points: NDArray[Any]) -> None:
-    """Raise KeypointError where visible keypoints (V, 2) all lie in -1 to 1, as no object in pixels does."""
-    if len(points) and (np.abs(points) <= 1).all() and (len(points) > 1 or (points % 1 != 0).any()):
+    """Raise KeypointError where visible keypoints (V, 2) lie about -1 to 1, as no object in pixels does."""
+    if len(points) and (np.abs(points) <= 1.5).all() and (len(points) > 1 or (points % 1 != 0).any()):
         raise KeypointError(
             "the coordinates look normalised, all are between 0 and 1 (or -1 and 1); pixels are expected: "
             "multiply them with the image's width and height, or say "
@@ -100,11 +101,25 @@ def refuse_percents(points: NDArray[Any], size_hw: Size | None) -> None:
     """Raise KeypointError where visible keypoints (V, 2) fill 0 to 100 of an image that is much larger."""
     if size_hw is None or len(points) < 2 or min(size_hw) < 200:
         return
-    if points.min() >= 0 and points.max() <= 100 and np.ptp(points, axis=0).max() >= 30:
+    if points.min() >= 0 and points.max() <= 100 and np.ptp(points, axis=0).max() >= 40:
         raise KeypointError(
             "the coordinates look normalised, all are between 0 and 100 in an image of "
             f"{size_hw[1]} x {size_hw[0]} pixels, as percents are; pixels are expected: convert them, or say "
             '"units": "pixels" in the file if they are'
+        )
+
+
+def _refuse_corners(box: list[float] | None, points: NDArray[Any], size_hw: Size | None) -> None:
+    """Raise BoxError where a box reaches beyond the image, and not if it is read as two corners."""
+    if box is None or size_hw is None or not len(points):
+        return
+    near, far, image = np.array(box[:2]), np.array(box[2:]), np.array(size_hw[::-1])
+    slack = _SLACK * max(size_hw)
+    beyond = (near + far > image + slack).any()
+    if beyond and (far <= image + 1).all() and ((points >= near - 1) & (points <= far + 1)).all():
+        raise BoxError(
+            f"box {box} reaches beyond the {size_hw[1]} x {size_hw[0]} image: it looks like two corners "
+            "x1, y1, x2, y2, expected x, y, width, height"
         )
 
 

@@ -58,7 +58,7 @@ def check_header(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Head
     if height * width > most_pixels:
         raise ImageError(
             f"{name} is {width} x {height} pixels, {height * width / 1e6:.0f} megapixels: too large, at most "
-            f"{most_pixels / 1e6:.0f} are read unless more are allowed (read_image(..., most_pixels=N))"
+            f"{most_pixels / 1e6:.0f} are read unless more are allowed (fmmp-run --megapixels, most_pixels=N)"
         )
     return header
 

@@ -7,6 +7,8 @@ from fmmp_runtime.annotation.record import Annotation, Request
 from fmmp_runtime.annotation.tools.named import NamedPoint, annotation_of, choose, pick_image
 from fmmp_runtime.pose import AnnotationError
 
+_HEAD = ("scorer", "individuals", "bodyparts", "coords")
+
 
 def read_deeplabcut(text: str, request: Request) -> Annotation:
     """The row of the image; an empty cell hides the body part.
@@ -15,7 +17,7 @@ def read_deeplabcut(text: str, request: Request) -> Annotation:
         AnnotationError: several animals, a file of answers, or no row of the image.
     """
     rows = list(csv.reader(text.splitlines()))
-    head = {row[0]: row for row in rows[:4]}
+    head = {row[0]: row for row in rows[:4] if row and row[0] in _HEAD}
     parts, axes = head["bodyparts"], head.get("coords", [])
     columns = [i for i, axis in enumerate(axes) if axis in ("x", "y")]
     if "likelihood" in axes or not columns or len(columns) % 2:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Points that carry a name each, as most tools have them, become one annotation."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -86,7 +87,7 @@ def pick_image(names: Iterable[str], request: Request) -> list[str]:
     if request.image is None:
         return given
     wanted = request.image.name
-    last = {name: name.replace("\\", "/").rpartition("/")[2] for name in given}
+    last = {name: re.split(r"[\\/=]", name)[-1] for name in given}  # = as in /data/local-files/?d=a.jpg
     found = [name for name in given if last[name] == wanted] or [
         n for n in given if last[n].endswith(f"-{wanted}")
     ]
