@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fmmp_train.model import ModelConfig
 
+INNER_HEADS = 8  # of self-attention and of each structure head; no shape says it
 MARK = "predictor.support_layers.0."  # every released checkpoint has it, none of ours
 BACKBONES = ("resnet50", "resnet101", "resnet152", "resnet18", "resnet34")
 _RULES = (
@@ -69,13 +70,13 @@ def infer_config(state: Mapping[str, Tensor], *, max_keypoints: int = 70) -> Mod
     for name in (MARK + "norm1.weight", head + "attention_weights.weight"):
         if name not in state:
             raise ValueError(f"checkpoint lacks {name}, which says the shape of the network")
-    num_heads = _count(state, MARK + r"deform_attn\.attn_layers\.(\d+)\.")
-    reads = state[head + "attention_weights.weight"].shape[0]  # heads x 3 levels x points
+    reads = state[head + "attention_weights.weight"].shape[0]  # inner heads x 3 levels x points
     return ModelConfig(
         backbone=_backbone_of(state),
         dim=state[MARK + "norm1.weight"].shape[0],
-        num_heads=num_heads,
-        num_points=reads // (3 * num_heads),
+        num_heads=_count(state, MARK + r"deform_attn\.attn_layers\.(\d+)\."),
+        inner_heads=INNER_HEADS,
+        num_points=reads // (3 * INNER_HEADS),
         num_layers=_count(state, r"predictor\.support_layers\.(\d+)\."),
         max_keypoints=max_keypoints,
     )

@@ -36,6 +36,7 @@ CONFIGS = {
     "lite": replace(SMALL, structure="lite"),
     "full, K=140": replace(SMALL, max_keypoints=140),
     "one head": replace(SMALL, num_heads=1),
+    "two heads of eight": replace(SMALL, num_heads=2, inner_heads=8),
     "one layer": replace(SMALL, num_layers=1),
     "match": replace(SMALL, structure="lite", start="match", orientations=4, max_keypoints=70),
 }

@@ -9,11 +9,9 @@ import torch
 from tests.golden import load_json
 
 
-def released_state() -> dict[str, torch.Tensor]:
-    """Every parameter of the released checkpoint, under its released name."""
-    return {
-        name: torch.from_numpy(_fill(name, tuple(shape))) for name, shape in load_json("released_parameters")
-    }
+def released_state(parameters: str = "released_parameters") -> dict[str, torch.Tensor]:
+    """Every parameter of the released checkpoint, or of another one, under its released name."""
+    return {name: torch.from_numpy(_fill(name, tuple(shape))) for name, shape in load_json(parameters)}
 
 
 def _fill(name: str, shape: tuple[int, ...]) -> np.ndarray:

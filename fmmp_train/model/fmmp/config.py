@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -21,7 +22,9 @@ class ModelConfig:
 
     backbone: str = "resnet50"  # timm's name; see `fmmp_train.model.backbone`
     dim: int = 256  # channels of a keypoint embedding
-    num_heads: int = 8  # of self-attention, and of the structure: reference points a keypoint reads around
+    num_heads: int = 8  # M of the structure: reference points a keypoint reads around
+    inner_heads: int = 0  # of self-attention, and of each complete attention of a "full" structure: 8 in all
+    # released weights, whatever M is; 0 becomes num_heads, as in files that do not say it
     num_points: int = 4  # samples per head and level
     num_layers: int = 3  # recurrent layers; unrolled on export
     max_keypoints: int = 70  # after padding
@@ -38,12 +41,25 @@ class ModelConfig:
     orientations: int = 1  # views of the support, turned by quarters, of which the best match is used; 1 or 4
 
     def __post_init__(self) -> None:
-        """Refuse what no network can be built from."""
-        for name in ("dim", "num_heads", "num_points", "num_layers", "max_keypoints", "image_size"):
+        """Fill in the inner heads; refuse what no network can be built from."""
+        object.__setattr__(self, "inner_heads", self.inner_heads or self.num_heads)
+        for name in (
+            "dim",
+            "num_heads",
+            "inner_heads",
+            "num_points",
+            "num_layers",
+            "max_keypoints",
+            "image_size",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.dim % self.num_heads or self.dim % 4:
-            raise ValueError(f"dim ({self.dim}) must be a multiple of 4 and of num_heads ({self.num_heads})")
+        heads = self.inner_heads if self.structure == "full" else math.lcm(self.inner_heads, self.num_heads)
+        if self.dim % math.lcm(4, heads):
+            raise ValueError(
+                f"dim ({self.dim}) must be a multiple of 4 and of the heads that share it (num_heads "
+                f"{self.num_heads}, inner_heads {self.inner_heads})"
+            )
         if self.image_size % 32:
             raise ValueError(f"image_size ({self.image_size}) must be a multiple of 32, the coarsest stride")
         if self.orientations > 1 and self.start != "match":

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fmmp_train.model.fmmp.config import ModelConfig
-from fmmp_train.model.fmmp.structure import STRUCTURES, Plan, Structure
+from fmmp_train.model.fmmp.structure import Plan, Structure, create_structure
 
 HIDDEN = -1e4  # added to the logit of a hidden key: its weight is 0 in float32 and in half, and never NaN
 
@@ -74,12 +74,10 @@ class Miner(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.self_attention = SelfAttention(config.dim, config.num_heads)
+        self.self_attention = SelfAttention(config.dim, config.inner_heads)
         self.self_norm = nn.LayerNorm(config.dim)
         self.self_feed_forward = FeedForward(config.dim)
-        self.structure: Structure = STRUCTURES[config.structure](
-            config.dim, config.num_heads, config.num_points, config.spatial_shapes
-        )
+        self.structure: Structure = create_structure(config)
         self.norm = nn.LayerNorm(config.dim)
         self.feed_forward = FeedForward(config.dim)
 

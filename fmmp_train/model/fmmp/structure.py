@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fmmp_train.model.deform_attn import level_tensors, ms_deform_attn
-from fmmp_train.model.fmmp.config import Links
+from fmmp_train.model.fmmp.config import Links, ModelConfig
 
 
 def neighbour_points(points: Tensor, reference_index: Tensor) -> Tensor:
@@ -128,16 +128,21 @@ class DeformableAttention(nn.Module):
 
 
 class FullStructure(nn.Module):
-    """As released: each of the M structure heads is a complete M-head attention around its own point."""
+    """As released: each of the M structure heads is a complete attention around its own point."""
 
     heads: Sequence[DeformableAttention]
 
     def __init__(
-        self, dim: int, num_heads: int, num_points: int, spatial_shapes: tuple[tuple[int, int], ...]
+        self,
+        dim: int,
+        num_heads: int,
+        inner_heads: int,
+        num_points: int,
+        spatial_shapes: tuple[tuple[int, int], ...],
     ) -> None:
         super().__init__()
         attentions = (
-            DeformableAttention(dim, num_heads, num_points, spatial_shapes) for _ in range(num_heads)
+            DeformableAttention(dim, inner_heads, num_points, spatial_shapes) for _ in range(num_heads)
         )
         self.add_module("heads", nn.ModuleList(attentions))
         self.projector = nn.Linear((num_heads - 1) * dim, dim)
@@ -155,7 +160,8 @@ class FullStructure(nn.Module):
         """As `DeformableAttention.forward`; head 0 stays, the neighbours' heads add what survives a ReLU."""
         count = len(self.heads)
         plans = zip(plan.offsets.chunk(count, dim=2), plan.logits.chunk(count, dim=2), strict=True)
-        points = (each.expand_as(reference_points) for each in reference_points.chunk(count, dim=2))
+        inner = self.heads[0].grid[0]
+        points = (each.expand(-1, -1, inner, -1) for each in reference_points.chunk(count, dim=2))
         own, *neighbours = (
             head(Plan(*its_plan), its_points, memory)
             for head, its_plan, its_points in zip(self.heads, plans, points, strict=True)
@@ -165,7 +171,9 @@ class FullStructure(nn.Module):
         return own + self.projector(torch.cat(neighbours, dim=-1)).relu()
 
 
-STRUCTURES: dict[str, type[FullStructure] | type[DeformableAttention]] = {
-    "full": FullStructure,
-    "lite": DeformableAttention,
-}
+def create_structure(config: ModelConfig) -> FullStructure | DeformableAttention:
+    """The attention of one miner, of the kind that `config.structure` names."""
+    shapes = config.spatial_shapes
+    if config.structure == "lite":
+        return DeformableAttention(config.dim, config.num_heads, config.num_points, shapes)
+    return FullStructure(config.dim, config.num_heads, config.inner_heads, config.num_points, shapes)

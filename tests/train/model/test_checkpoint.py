@@ -3,6 +3,7 @@
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,10 @@ def test_an_unknown_setting_is_named(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="not an FMMP checkpoint"):
         load_model(tmp_path / "other.safetensors")
+
+
+def test_settings_without_inner_heads_have_as_many_as_heads() -> None:
+    assert ModelConfig.from_json('{"num_heads": 4, "dim": 32}').inner_heads == 4
+    assert replace(ModelConfig(), num_heads=2).inner_heads == 8
+    with pytest.raises(ValueError, match=r"dim \(20\) must be a multiple .* num_heads 5, inner_heads 8"):
+        ModelConfig(dim=20, num_heads=5, inner_heads=8)

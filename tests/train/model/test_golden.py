@@ -61,6 +61,16 @@ def test_reproduces_the_released_numbers(name: str, weights: dict[str, Tensor]) 
     )
 
 
+def test_fewer_structure_heads_keep_eight_inner_ones() -> None:
+    network = load_model(released_state("four_heads_parameters"))
+    config = network.config
+    assert (config.num_heads, config.inner_heads, config.num_points) == (4, 8, 4)
+    *images_and_points, index = inputs_of(load_npz("one_shot"))  # the same pairs
+    with torch.no_grad():
+        points = network(*images_and_points, index[..., :4])
+    np.testing.assert_allclose(points, load_npz("four_heads")["predictions"], rtol=0, atol=POINTS)
+
+
 # The links of the pairs of one_shot.npz.
 BODY = "15-13 13-11 16-14 14-12 11-12 5-11 6-12 5-6 5-7 6-8 7-9 8-10 1-2 0-1 0-2 1-3 2-4 3-5 4-6"
 CHAIR = "0-1 1-2 2-3 3-0 0-4 1-5 2-6 3-7 4-8 5-9"
