@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 from collections.abc import Mapping
@@ -13,20 +14,26 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fmmp_train.checkpoint import released
-from fmmp_train.model import ModelConfig, Network
+from fmmp_train.checkpoint.systems import SYSTEMS, load_released, name_of
+from fmmp_train.model import Network
+from fmmp_train.model.estimator import Config, Estimator
 
 CONFIG_KEY = "fmmp_config"  # in the safetensors metadata
+SYSTEM_KEY = "fmmp_system"  # likewise: whose configuration it is; files without it are FMMP's
+LOGGER = logging.getLogger("fmmp.checkpoint")
 _NAMED = 4  # how many parameters an error names
 
 
-def load_model(source: str | os.PathLike[str] | Mapping[str, Tensor], *, max_keypoints: int = 70) -> Network:
+def load_model(
+    source: str | os.PathLike[str] | Mapping[str, Tensor], *, max_keypoints: int | None = None
+) -> Estimator:
     """Build the network that a weight file describes, in eval mode on the CPU.
 
     Args:
-        source: a `.safetensors` file of ours; a released `.pth` (bare state dict, or a dict with `state_dict`
-            and `meta` as mmcv writes it, with or without a `module.` prefix); or such a state dict itself.
-        max_keypoints: K of a released checkpoint, which doesn't say it; ours do.
+        source: a `.safetensors` file of ours; a released `.pth` of any of `SYSTEMS` (bare state dict, or a
+            dict with `state_dict` and `meta` as mmcv writes it, with or without a `module.` prefix); or such
+            a state dict itself.
+        max_keypoints: K of a released checkpoint, which doesn't say it; ours do. None: its authors' K.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -38,28 +45,39 @@ def load_model(source: str | os.PathLike[str] | Mapping[str, Tensor], *, max_key
     else:
         state, config = read_state(Path(source))
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
-    is_theirs = config is None
-    if config is None:
-        if not released.is_released(state):
-            some = ", ".join(list(state)[:_NAMED])
-            raise ValueError(
-                f"not an FMMP checkpoint: no parameter is called {released.MARK}… (found {some or 'none'}); "
-                "give a released .pth or a .safetensors file written by fmmp-train"
-            )
-        config = released.infer_config(state, max_keypoints=max_keypoints)
-        state = released.translate(state)
-    network = Network(config)
-    if is_theirs:  # the released network has no score; ours starts uncalibrated
-        state |= {
-            name: value for name, value in network.state_dict().items() if name.startswith("confidence.")
-        }
+    if config is not None:
+        network: Estimator = _network_of(config)
+    else:
+        network, state = load_released(state, max_keypoints)
+        own = network.state_dict()  # released networks have no score; ours starts uncalibrated
+        state |= {name: value for name, value in own.items() if name.startswith("confidence.")}
+        LOGGER.info("a checkpoint of %s: %s", SYSTEMS[name_of(network)].title, network.config.to_json())
     _check_fits(network.state_dict(), state)
     network.load_state_dict(state)
     return network.eval()
 
 
+def load_network(
+    source: str | os.PathLike[str] | Mapping[str, Tensor], *, max_keypoints: int | None = None
+) -> Network:
+    """As `load_model`, for what is made for FMMP's network alone.
+
+    Raises:
+        ValueError: also where the checkpoint is another estimator's.
+    """
+    network = load_model(source, max_keypoints=max_keypoints)
+    if not isinstance(network, Network):
+        raise ValueError(f"expected a checkpoint of FMMP, found one of {SYSTEMS[name_of(network)].title}")
+    return network
+
+
+def _network_of(config: Config) -> Estimator:
+    (system,) = (system for system in SYSTEMS.values() if type(config) is system.config)
+    return system.network(config)
+
+
 def save_model(
-    network: Network, path: str | os.PathLike[str], *, notes: Mapping[str, str] | None = None
+    network: Estimator, path: str | os.PathLike[str], *, notes: Mapping[str, str] | None = None
 ) -> None:
     """Write the weights with their configuration, under a temporary name first.
 
@@ -69,7 +87,7 @@ def save_model(
         notes: further metadata, such as the recipe; readable with any safetensors tool.
     """
     path = Path(path)
-    metadata = {**(notes or {}), CONFIG_KEY: network.config.to_json()}
+    metadata = {**(notes or {}), SYSTEM_KEY: name_of(network), CONFIG_KEY: network.config.to_json()}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     partial = path.with_name(path.name + ".partial")
     try:
@@ -79,7 +97,7 @@ def save_model(
         partial.unlink(missing_ok=True)
 
 
-def read_state(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:
+def read_state(path: Path) -> tuple[dict[str, Tensor], Config | None]:
     """Tensors of a file by name, as data only, and the configuration if the file carries one.
 
     Raises:
@@ -136,14 +154,20 @@ def _check_kind(path: Path) -> None:
     raise ValueError(f"{path} is no PyTorch checkpoint but {kind}")
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], ModelConfig | None]:
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Config | None]:
     try:
         with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(CONFIG_KEY)
+            metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- the file is no mapping
     except SafetensorError as error:
         raise ValueError(f"{path} is truncated or no safetensors file: {error}") from error
-    return state, ModelConfig.from_json(text) if text is not None else None
+    if CONFIG_KEY not in metadata:
+        return state, None
+    system = metadata.get(SYSTEM_KEY, "fmmp")
+    if system not in SYSTEMS:
+        raise ValueError(f"{path} holds an estimator called {system!r}; known are {', '.join(SYSTEMS)}")
+    config: Config = SYSTEMS[system].config.from_json(metadata[CONFIG_KEY])
+    return state, config
 
 
 def _check_fits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:

@@ -10,7 +10,7 @@ import timm
 import torch
 from torch import Tensor
 
-from fmmp_train.model import ModelConfig
+from fmmp_train.model import ModelConfig, Network
 
 INNER_HEADS = 8  # of self-attention and of each structure head; no shape says it
 MARK = "predictor.support_layers.0."  # every released checkpoint has it, none of ours
@@ -37,6 +37,12 @@ _RULES = (
 def is_released(state: Mapping[str, Tensor]) -> bool:
     """Whether the parameter names are those of the released implementation."""
     return any(name.startswith(MARK) for name in state)
+
+
+def load(state: Mapping[str, Tensor], *, max_keypoints: int | None) -> tuple[Network, dict[str, Tensor]]:
+    """Build the network that the shapes describe, and its parameters."""
+    config = infer_config(state, max_keypoints=max_keypoints or ModelConfig.max_keypoints)
+    return Network(config), translate(state)
 
 
 def translate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

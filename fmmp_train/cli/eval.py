@@ -151,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
         help="shuffled: tell a wrong skeleton, to see what the links are worth to the model" + default,
     )
     parser.add_argument("--seed", type=int, help="(default: 0 for pairs, 1 for mp100 as published)")
-    parser.add_argument("--keypoints", type=int, default=70, help="K of a released checkpoint" + default)
+    parser.add_argument("--keypoints", type=int, help="K of a released checkpoint (default: its authors')")
     parser.add_argument("--device", default="cpu", help="of a checkpoint: cpu, cuda" + default)
     parser.add_argument("--backend", default="auto", help="of a bundle" + default)
     parser.add_argument(

@@ -63,10 +63,10 @@ def _methods(args: argparse.Namespace, pairs: list[Pair]) -> Image:
 
 
 def _attention(args: argparse.Namespace, pairs: list[Pair]) -> Image:
-    from fmmp_train.checkpoint.files import load_model
+    from fmmp_train.checkpoint.files import load_network
     from fmmp_train.figures.attention import attention_figure
 
-    return attention_figure(load_model(args.model, max_keypoints=args.keypoints), pairs, args.keypoint)
+    return attention_figure(load_network(args.model, max_keypoints=args.keypoints), pairs, args.keypoint)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--seed", type=int, default=0, help="of the pairs" + default)
     shared.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help=".png or .jpg")
     model = argparse.ArgumentParser(add_help=False)
-    model.add_argument("--keypoints", type=int, default=70, help="K of a released checkpoint" + default)
+    model.add_argument("--keypoints", type=int, help="K of a released checkpoint (default: its authors')")
     parser = argparse.ArgumentParser(prog="fmmp-figures", description="Pictures of what a model does.")
     figures = parser.add_subparsers(dest="figure", required=True)
     padding = figures.add_parser("padding", parents=[shared], help="keypoints before and after padding")

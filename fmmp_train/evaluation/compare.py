@@ -82,7 +82,7 @@ class EvaluationConfig:
     baselines: bool = False
     device: str = "cpu"  # of a checkpoint
     backend: str = "auto"  # of a bundle
-    max_keypoints: int = 70  # K of a released checkpoint, which doesn't say it
+    max_keypoints: int | None = None  # K of a released checkpoint, which doesn't say it; None: its authors'
     out: Path | None = None  # folder that every batch is written to, and read from when it was begun before
 
 

@@ -60,7 +60,7 @@ def _supports(pair: Pair) -> list[Support]:
 
 
 def open_predictor(
-    model: Path, *, device: str = "cpu", backend: str = "auto", max_keypoints: int = 70
+    model: Path, *, device: str = "cpu", backend: str = "auto", max_keypoints: int | None = None
 ) -> Predict:
     """Open a checkpoint (a file) or a bundle (a folder).
 
@@ -68,7 +68,7 @@ def open_predictor(
         model: where it is.
         device: of a checkpoint.
         backend: of a bundle.
-        max_keypoints: K of a released checkpoint, which doesn't say it.
+        max_keypoints: K of a released checkpoint, which doesn't say it; None: as its authors have it.
 
     Raises:
         OSError: it is missing or unreadable.

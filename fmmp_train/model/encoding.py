@@ -24,12 +24,18 @@ def sine_code(positions: Tensor, dim: int) -> Tensor:
 
 
 def order_code(count: int, dim: int) -> Tensor:
-    """Code of a keypoint's index among `count`: (count, dim), the sine code of a grid of 1 x count cells.
+    """Code of a keypoint's index among `count`: (count, dim), the sine code of a grid of 1 x count cells."""
+    return grid_code(1, count, dim)
 
-    As released: both axes are cell numbers divided by the last one plus 1e-6, counted from 1.
+
+def grid_code(height: int, width: int, dim: int) -> Tensor:
+    """Code of the cells of a map, row by row: (height * width, dim).
+
+    As released throughout the family: cell numbers, counted from 1, divided by the last one plus 1e-6.
     """
-    index = torch.arange(1, count + 1, dtype=torch.float32) / (count + 1e-6)
-    return sine_code(torch.stack((index, torch.full_like(index, 1 / (1 + 1e-6))), dim=-1), dim)
+    y, x = (torch.arange(1, count + 1, dtype=torch.float32) / (count + 1e-6) for count in (height, width))
+    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    return sine_code(torch.stack((columns, rows), dim=-1).flatten(0, 1), dim)
 
 
 class PositionCode(nn.Module):

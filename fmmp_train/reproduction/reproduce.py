@@ -17,7 +17,7 @@ from pathlib import Path
 from accelerate import PartialState
 
 from fmmp_runtime.files import write_atomically
-from fmmp_train.checkpoint.files import load_model
+from fmmp_train.checkpoint.files import load_network
 from fmmp_train.data import Dataset, read_split
 from fmmp_train.evaluation.evaluate import evaluate
 from fmmp_train.evaluation.pairs import draw_pairs
@@ -89,7 +89,7 @@ def _training(recipe: TrainConfig) -> str:
 
 def _try(recipe: TrainConfig, version: str, locations: Locations, test: Dataset, run: Path) -> Trial:
     _train(recipe, locations, run)
-    trained = load_model(run / MODEL_FILE)
+    trained = load_network(run / MODEL_FILE)
     network = Network(replace(trained.config, test_padding=recipe.model.test_padding))
     network.load_state_dict(trained.state_dict())
     pairs = draw_pairs(test, per_category=PAIRS, shots=recipe.examples.shots)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from fmmp_train.checkpoint.files import load_model
+from fmmp_train.checkpoint.files import load_network
 from fmmp_train.checkpoint.pretrained import load_pretrained
 from fmmp_train.data import DataError, Dataset, read_split
 from fmmp_train.data.examples.dataset import Mixture
@@ -92,7 +92,7 @@ def create_network(config: TrainConfig, locations: Locations) -> tuple[Network, 
         ValueError: the weights don't fit.
     """
     if locations.init is not None:
-        network = load_model(locations.init, max_keypoints=config.model.max_keypoints)
+        network = load_network(locations.init, max_keypoints=config.model.max_keypoints)
         return network, replace(config, model=network.config)
     torch.manual_seed(config.seed)
     network = Network(config.model)

@@ -2,19 +2,37 @@
 """Stand-in weights of the released network: each a function of its name and shape alone."""
 
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from tests.golden import load_json
 
+Fill = Callable[[str, tuple[int, ...]], np.ndarray]
+
 
 def released_state(parameters: str = "released_parameters") -> dict[str, torch.Tensor]:
     """Every parameter of the released checkpoint, or of another one, under its released name."""
-    return {name: torch.from_numpy(_fill(name, tuple(shape))) for name, shape in load_json(parameters)}
+    return state_of(parameters, fill)
 
 
-def _fill(name: str, shape: tuple[int, ...]) -> np.ndarray:
+def state_of(parameters: str, fill: Fill) -> dict[str, torch.Tensor]:
+    """Every parameter that the file `parameters` names, under its released name."""
+    return {
+        name: torch.from_numpy(np.asarray(fill(name, tuple(shape)))) for name, shape in load_json(parameters)
+    }
+
+
+def scaled(name: str, shape: tuple[int, ...], factor: float, offset: float = 0.0) -> np.ndarray:
+    """The stand-in weight times a factor, plus an offset; whole numbers stay."""
+    value = fill(name, shape)
+    if value.dtype.kind == "i":
+        return value
+    return np.asarray(value.astype(np.float64) * factor + offset).astype(np.float32)
+
+
+def fill(name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Draw the weight that the golden numbers were made with; spreads chosen so that no layer saturates."""
     if name.endswith("num_batches_tracked"):
         return np.zeros(shape, np.int64)

@@ -20,7 +20,7 @@ Links = Literal["category", "all", "none"]
 class ModelConfig:
     """Shape of the network; saved in the checkpoint, so that a weight file names its own model."""
 
-    backbone: str = "resnet50"  # timm's name; see `fmmp_train.model.backbone`
+    backbone: str = "resnet50"  # timm's name; see `fmmp_train.model.backbones.maps`
     dim: int = 256  # channels of a keypoint embedding
     num_heads: int = 8  # M of the structure: reference points a keypoint reads around
     inner_heads: int = 0  # of self-attention, and of each complete attention of a "full" structure: 8 in all

@@ -5,14 +5,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fmmp_train.model.fmmp.config import ModelConfig
 from fmmp_train.model.fmmp.structure import Plan, Structure, create_structure
-
-HIDDEN = -1e4  # added to the logit of a hidden key: its weight is 0 in float32 and in half, and never NaN
 
 
 class SelfAttention(nn.Module):
@@ -35,14 +32,6 @@ class SelfAttention(nn.Module):
         mask = None if hidden is None else hidden.to(x.dtype).expand(batch, 1, count, count)
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         return self.output(attended.transpose(1, 2).reshape(batch, count, dim))
-
-
-def hide(visible: Tensor) -> Tensor:
-    """What keeps keypoints from attending to hidden ones: `visible` (..., K) bool -> (..., 1, 1, K).
-
-    Where no key is visible all count alike, so that the output stays finite.
-    """
-    return torch.where(visible, 0.0, HIDDEN)[..., None, None, :]
 
 
 class FeedForward(nn.Module):

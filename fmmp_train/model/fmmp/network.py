@@ -8,18 +8,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from fmmp_train.model.backbone import create_backbone, feature_channels
+from fmmp_train.model.attention import hide
+from fmmp_train.model.backbones.maps import create_backbone, feature_channels
+from fmmp_train.model.backbones.pyramid import Pyramid, tokens_of
 from fmmp_train.model.confidence import Confidence, steps
 from fmmp_train.model.deform_attn import level_tensors, ms_deform_attn
 from fmmp_train.model.encoding import PositionCode, order_code
 from fmmp_train.model.estimator import Estimator, Located, take
 from fmmp_train.model.fmmp.config import ModelConfig
 from fmmp_train.model.fmmp.match import Cues, Descriptor, Found, Match, look_up_evidence, make_template
-from fmmp_train.model.fmmp.miner import Miner, hide
+from fmmp_train.model.fmmp.miner import Miner
 from fmmp_train.model.fmmp.orientation import TURN_COST, repeat_views, turn_images, turn_keypoints
 from fmmp_train.model.fmmp.state import Encoded, Refined, Shots, SupportState
 from fmmp_train.model.fmmp.structure import neighbour_points, rewire
-from fmmp_train.model.pyramid import Pyramid, tokens_of
+from fmmp_train.model.points import point_head
 
 CENTER = 0.5  # P^0 of the paper
 MIN_SHOTS_VISIBLE = 0.1  # denominator of a mean over shots in which a keypoint is hidden everywhere
@@ -49,7 +51,7 @@ class Network(Estimator):
         }
         for name, count in counts.items():
             self.add_module(name, nn.ModuleList(Miner(config) for _ in range(count)))
-        self.point_heads = nn.ModuleList(_point_head(config.dim) for _ in range(config.num_layers))
+        self.point_heads = nn.ModuleList(point_head(config.dim) for _ in range(config.num_layers))
         self.matches = config.start == "match"
         if self.matches:
             self.descriptor = Descriptor(channels, config.dim)
@@ -219,14 +221,3 @@ class Network(Estimator):
         )
         mined = miner(miner.prepare(x, position, hidden), around, memory)
         return (mined.unflatten(0, (-1, count)) * shots.share).sum(1)
-
-
-def _point_head(dim: int) -> nn.Sequential:
-    """MLP (B, K, C) -> (B, K, 2), a step in logits; the last layer starts at 0, so that P^1 = P^0."""
-    layers: list[nn.Module] = []
-    for _ in range(3):
-        layers += [nn.Linear(dim, dim), nn.GELU()]
-    last = nn.Linear(dim, 2)
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
-    return nn.Sequential(*layers, last)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from fmmp_train.checkpoint.pretrained import load_pretrained, timm_name
 from fmmp_train.model import ModelConfig, Network
-from fmmp_train.model.backbone import PlainBackbone, create_backbone, feature_channels
+from fmmp_train.model.backbones.maps import PlainBackbone, create_backbone, feature_channels
 from fmmp_train.training.optimizer import rate_of
 from fmmp_train.training.presets import PRESETS
 from tests.backbones import HIERARCHICAL, PLAIN

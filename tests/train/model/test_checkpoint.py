@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmmp_train.checkpoint.files import load_model, save_model
+from fmmp_train.checkpoint.files import load_model, load_network, save_model
 from fmmp_train.model import ModelConfig, Network
 from tests.golden.weights import released_state
 
@@ -48,7 +48,7 @@ def test_the_released_file_is_read_in_every_wrapping(
     wrap: Callable[[dict[str, Tensor]], object], released: dict[str, Tensor], tmp_path: Path
 ) -> None:
     torch.save(wrap(released), tmp_path / "split1.pth")
-    network = load_model(tmp_path / "split1.pth", max_keypoints=35)
+    network = load_network(tmp_path / "split1.pth", max_keypoints=35)
     assert network.config.max_keypoints == 35
     weight = network.state_dict()["query_miners.2.structure.heads.7.output_proj.weight"]
     assert torch.equal(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmmp_train.checkpoint.files import load_model
+from fmmp_train.checkpoint.files import load_network
 from fmmp_train.model import Network
 from fmmp_train.model.images import normalize
 from tests.golden import load_npz
@@ -52,7 +52,7 @@ def run(network: Network, case: dict[str, np.ndarray]) -> tuple[Tensor, dict[str
 def test_reproduces_the_released_numbers(name: str, weights: dict[str, Tensor]) -> None:
     case = load_npz(name)
     pairs, images, count = case["points"].shape[:3]
-    points, features = run(load_model(weights, max_keypoints=count), case)
+    points, features = run(load_network(weights, max_keypoints=count), case)
     np.testing.assert_allclose(points, case["predictions"], rtol=0, atol=POINTS)
     first_shot = features["support"].view(pairs, images - 1, count, -1)[:, 0, :, ::8]
     np.testing.assert_allclose(first_shot, case["support_embed_layer0_first_shot"], rtol=0, atol=FEATURES)
@@ -62,7 +62,7 @@ def test_reproduces_the_released_numbers(name: str, weights: dict[str, Tensor]) 
 
 
 def test_fewer_structure_heads_keep_eight_inner_ones() -> None:
-    network = load_model(released_state("four_heads_parameters"))
+    network = load_network(released_state("four_heads_parameters"))
     config = network.config
     assert (config.num_heads, config.inner_heads, config.num_points) == (4, 8, 4)
     *images_and_points, index = inputs_of(load_npz("one_shot"))  # the same pairs
@@ -78,7 +78,7 @@ CHAIR = "0-1 1-2 2-3 3-0 0-4 1-5 2-6 3-7 4-8 5-9"
 
 def test_predict_reproduces_them_from_the_annotation_alone(weights: dict[str, Tensor]) -> None:
     case = load_npz("one_shot")
-    network = load_model(weights)
+    network = load_network(weights)
     query, support, points, visible, _ = inputs_of(case)
     for row, (count, skeleton) in enumerate(((17, BODY), (10, CHAIR))):
         one = slice(row, row + 1)
@@ -90,7 +90,7 @@ def test_predict_reproduces_them_from_the_annotation_alone(weights: dict[str, Te
 
 
 def test_the_configuration_is_read_off_the_weights(weights: dict[str, Tensor]) -> None:
-    config = load_model(weights).config
+    config = load_network(weights).config
     assert (config.backbone, config.dim, config.num_heads, config.num_points) == ("resnet50", 256, 8, 4)
     assert (config.num_layers, config.structure, config.start, config.max_keypoints) == (
         3,

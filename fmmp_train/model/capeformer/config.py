@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shape of CapeFormer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fmmp_runtime.pose import InputConfig
+from fmmp_runtime.settings import from_json, to_json
+
+Self = TypeVar("Self", bound="CapeFormerConfig")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CapeFormerConfig:
+    """As released by default; saved in the checkpoint."""
+
+    backbone: str = "resnet50"  # timm's name; its last map is read
+    dim: int = 256  # channels of a token
+    num_heads: int = 8
+    num_layers: int = 3  # of the encoder, and of the decoder
+    feed_forward: int = 2048  # channels inside
+    sigma: int = 2  # of the support's heat maps, cells of 64
+    max_keypoints: int = 100  # K; enters the code of the keypoints' order
+    image_size: int = 256  # pixels, both sides of a crop
+
+    @property
+    def inputs(self) -> InputConfig:
+        """Keypoints filled up with hidden ones; no links."""
+        return InputConfig(
+            image_size=self.image_size, max_keypoints=self.max_keypoints, padding="zero", structure=None
+        )
+
+    @classmethod
+    def from_json(cls: type[Self], text: str) -> Self:
+        """Read what `to_json` wrote; an unknown field is an error that names the known ones."""
+        return from_json(cls, text)
+
+    def to_json(self) -> str:
+        """One line of JSON with every field."""
+        return to_json(self)
