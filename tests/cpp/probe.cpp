@@ -4,15 +4,16 @@
 #include <cstdio>
 #include <iostream>
 
-#include "annotation.h"
-#include "bundle.h"
-#include "files.h"
-#include "image.h"
-#include "json.h"
-#include "safetensors.h"
-#include "sha256.h"
-#include "skeleton.h"
-#include "support_state.h"
+#include "bundle/bundle.h"
+#include "bundle/rules.h"
+#include "bundle/support_state.h"
+#include "files/files.h"
+#include "files/sha256.h"
+#include "json/json.h"
+#include "json/safetensors.h"
+#include "pose/annotation.h"
+#include "pose/image.h"
+#include "pose/skeleton.h"
 
 namespace {
 
@@ -20,23 +21,18 @@ using namespace fmmp::runtime;
 
 double number(Json const& value)
 {
-    auto const* const whole = value.get<int64_t>();
-    return whole ? double(*whole) : *value.get<double>();
+    return value.get<double>();
 }
 
 std::vector<double> numbers(Json const& value)
 {
-    std::vector<double> list;
-    for (Json const& item : *value.get<Json::Array>()) {
-        list.push_back(number(item));
-    }
-    return list;
+    return value.get<std::vector<double>>();
 }
 
 Points points(Json const& value)
 {
     Points list;
-    for (Json const& item : *value.get<Json::Array>()) {
+    for (Json const& item : value) {
         std::vector<double> const pair = numbers(item);
         list.push_back({pair.at(0), pair.at(1)});
     }
@@ -88,11 +84,11 @@ std::string list(List const& values)
 /// A question: its members by name.
 class Question {
 public:
-    explicit Question(std::string const& line) : json_(Json::parse(line)) {}
+    explicit Question(std::string const& line) : json_(parse_json(line)) {}
 
-    Json const& operator[](char const* key) const { return json_.get<Json::Object>()->at(key); }
+    Json const& operator[](char const* key) const { return json_.at(key); }
 
-    std::string text(char const* key) const { return *(*this)[key].get<std::string>(); }
+    std::string text(char const* key) const { return (*this)[key].get<std::string>(); }
 
 private:
     Json json_;
@@ -192,10 +188,10 @@ std::string answer(Question const& ask)
         return warp_file(ask);
     }
     if (what == "json") {
-        return quote(Json::parse(read_file(ask.text("file"))).kind());
+        return quote(kind(parse_json(read_file(ask.text("file")))));
     }
     if (what == "string") {
-        return quote(*Json::parse(read_file(ask.text("file"))).get<std::string>());
+        return quote(parse_json(read_file(ask.text("file"))).get<std::string>());
     }
     if (what == "sha256") {
         return quote(sha256_file(ask.text("file")));
@@ -205,6 +201,13 @@ std::string answer(Question const& ask)
     }
     if (what == "bundle") {
         return quote(Bundle::open(ask.text("file")).model.state_key());
+    }
+    if (what == "limits") {
+        Json limits;
+        for (Limit const& limit : kLimits) {
+            limits[limit.of] = {limit.low, limit.high};
+        }
+        return limits.dump();
     }
     if (what == "state") {
         auto const bundle = std::make_shared<Bundle const>(Bundle::open(ask.text("bundle")));

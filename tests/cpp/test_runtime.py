@@ -252,6 +252,25 @@ def test_a_changed_or_missing_file(api: Api, bundle: Path, tmp_path: Path, name:
         api.open(copy)
 
 
+@pytest.mark.parametrize("name", ["query.onnx", "support.onnx", "weights.bin", "model.json"])
+def test_what_was_checked_is_what_runs(
+    api: Api, bundle: Path, estimator: Estimator, state: State, tmp_path: Path, name: str
+) -> None:
+    """A file is overwritten in place under a running estimator: neither answers nor states change."""
+    copy = copy_bundle(bundle, tmp_path / "copy")
+    running = api.open(copy)
+    with (copy / name).open("r+b") as file:
+        file.write(bytes(len((bundle / name).read_bytes()) // 4))
+        file.truncate()  # what was mapped beyond is no memory any more
+    own = running.remember([Support(IMAGE, POINTS, LINKS)])
+    own.save(tmp_path / "own")
+    state.save(tmp_path / "expected")
+    assert (tmp_path / "own").read_bytes() == (tmp_path / "expected").read_bytes()
+    found, expected = running.locate(IMAGE, own), estimator.locate(IMAGE, state)
+    np.testing.assert_array_equal(found.keypoints, expected.keypoints)
+    np.testing.assert_array_equal(found.score, expected.score)
+
+
 def test_a_file_that_is_not_used_may_lack(api: Api, bundle: Path, tmp_path: Path) -> None:
     copy = copy_bundle(bundle, tmp_path / "copy")
     (copy / "pair.onnx").unlink()
@@ -275,7 +294,7 @@ def test_a_network_that_is_padded_otherwise(api: Api, bundle: Path, tmp_path: Pa
     copy = copy_bundle(bundle, tmp_path / "copy")
     model = json.loads((copy / "model.json").read_text())
     (copy / "model.json").write_text(json.dumps(model | {"padding": "zero"}))
-    with pytest.raises(FmmpError, match="padding is 'zero', this runtime pads uniformly alone"):
+    with pytest.raises(FmmpError, match='padding is "zero", this runtime pads uniformly alone'):
         api.open(copy)
 
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "annotation.h"
+#include "pose/annotation.h"
 
 namespace fmmp::runtime {
 namespace {

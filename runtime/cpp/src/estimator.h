@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "backend.h"
+#include "backends/backend.h"
 
 namespace fmmp::runtime {
 

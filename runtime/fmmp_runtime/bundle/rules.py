@@ -2,7 +2,7 @@
 """What a model.json must keep to beyond its types, before anything is allocated or opened for it.
 
 The C++ runtime keeps to the same rules. tests/golden/model_rules.json holds the limits and a lie against each
-rule, which both readers must refuse: a rule is changed there, here and in runtime/cpp/src/model_json.cpp.
+rule, which both readers must refuse: a rule is changed there, here and in runtime/cpp/src/bundle/rules.cpp.
 """
 
 import math

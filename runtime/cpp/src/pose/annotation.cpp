@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pose/annotation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "error.h"
+
+namespace fmmp::runtime {
+namespace {
+
+[[noreturn]] void refuse(std::string const& message)
+{
+    throw Error(Fault::kArgument, message);
+}
+
+bool lies_outside(Point const& point, Size const& image)
+{
+    return point.x < 0 || point.y < 0 || point.x > double(image.width) || point.y > double(image.height);
+}
+
+}  // namespace
+
+void check_support(Points const& keypoints_px, Flags const& visible, Size const& image, int64_t count)
+{
+    std::string const total = std::to_string(keypoints_px.size());
+    if (keypoints_px.empty()) {
+        refuse("keypoints must be a list of x, y pairs, got none");
+    }
+    if (int64_t(keypoints_px.size()) > count) {
+        refuse(total + " keypoints do not fit: this model takes " + std::to_string(count) +
+               "; leave some out");
+    }
+    size_t outside = 0, first = 0;
+    for (size_t number = 0; number < keypoints_px.size(); ++number) {
+        Point const& point = keypoints_px[number];
+        if (visible[number] && (!std::isfinite(point.x) || !std::isfinite(point.y))) {
+            refuse("keypoint " + std::to_string(number) + " is not finite: " + format({point.x, point.y}) +
+                   "; hide it");
+        }
+        if (visible[number] && lies_outside(point, image) && outside++ == 0) {
+            first = number;
+        }
+    }
+    if (std::none_of(visible.begin(), visible.end(), [](uint8_t flag) { return flag != 0; })) {
+        refuse("none of " + total + " keypoints is visible: a support needs at least one");
+    }
+    if (outside > 0) {
+        refuse("keypoint " + std::to_string(first) + " at " +
+               format({keypoints_px[first].x, keypoints_px[first].y}) + " lies outside the " +
+               format_size(image) + " image (" + std::to_string(outside) + " of " + total +
+               " do): correct it or mark it hidden");
+    }
+}
+
+void check_links(Links const& links, int64_t count, bool once)
+{
+    std::set<std::pair<int64_t, int64_t>> seen;
+    for (size_t number = 0; number < links.size(); ++number) {
+        auto const [start, end] = links[number];
+        std::string const link = "link " + std::to_string(number) + ", [" + std::to_string(start) + ", " +
+                                 std::to_string(end) + "], ";
+        if (std::min(start, end) < 0 || std::max(start, end) >= count) {
+            refuse(link + "is out of range: keypoints are 0 to " + std::to_string(count - 1));
+        }
+        if (start == end) {
+            refuse(link + "joins a keypoint to itself: remove it");
+        }
+        if (!seen.insert(std::minmax(start, end)).second && once) {
+            refuse(link + "is there twice (in either direction): remove one");
+        }
+    }
+}
+
+}  // namespace fmmp::runtime
