@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "api.h"
 #include "fmmp/check.h"
 #include "fmmp/ms_deform_attn_cpu.h"
+#include "fmmp/ort_api.h"
 
 /// One call of an operator: its tensors, found by their place in the list of inputs.
 namespace fmmp::ort {

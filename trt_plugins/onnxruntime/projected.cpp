@@ -21,10 +21,13 @@ template <typename T>
 void compute(Call const& call)
 {
     ProjectedAttnDims dims;
-    require(read_projected_dims(call.shape(kValue), call.shape(kSpatialShapes), call.shape(kLevelStartIndex),
-                                call.shape(kReferencePoints), call.shape(kSamplingOffsets),
-                                call.shape(kAttentionLogits), call.shape(kProjection),
-                                call.shape(kProjectionBias), dims));
+    require(
+        read_projected_dims({{call.shape(kValue), call.shape(kSpatialShapes), call.shape(kLevelStartIndex),
+                              call.shape(kSamplingOffsets), call.shape(kAttentionLogits)},
+                             call.shape(kReferencePoints),
+                             call.shape(kProjection),
+                             call.shape(kProjectionBias)},
+                            dims));
     MsDeformAttnDims const& d = dims.sampling;
     void* const output = call.output(0, {d.batch, d.num_queries, d.num_heads, dims.output_dim});
     ProjectedAttnTensors<T> const tensors{call.data<T>(kValue),

@@ -11,8 +11,10 @@ template <ValueForm kForm, typename T, typename L>
 void compute(Call const& call)
 {
     MsDeformAttnDims dims;
-    require(read_dims(kForm, call.shape(kValue), call.shape(kSpatialShapes), call.shape(kLevelStartIndex),
-                      call.shape(kSamplingLocations), call.shape(kAttentionWeights), dims));
+    require(read_dims(kForm,
+                      {call.shape(kValue), call.shape(kSpatialShapes), call.shape(kLevelStartIndex),
+                       call.shape(kSamplingLocations), call.shape(kAttentionWeights)},
+                      dims));
     void* const output = call.output(0, {dims.batch, dims.num_queries, dims.num_heads, dims.head_dim});
     void* coverage = nullptr;
     if (kForm == ValueForm::kShared) {

@@ -107,8 +107,10 @@ std::string Plugin::check_counts(int32_t num_inputs, int32_t num_outputs) const
 
 std::string Plugin::read_shapes(TensorShape const* shapes, MsDeformAttnDims& dims) const
 {
-    return read_dims(op_.form, shapes[kValue], shapes[kSpatialShapes], shapes[kLevelStartIndex],
-                     shapes[kSamplingLocations], shapes[kAttentionWeights], dims);
+    return read_dims(op_.form,
+                     {shapes[kValue], shapes[kSpatialShapes], shapes[kLevelStartIndex],
+                      shapes[kSamplingLocations], shapes[kAttentionWeights]},
+                     dims);
 }
 
 nvinfer1::IPluginCapability* Plugin::getCapabilityInterface(nvinfer1::PluginCapabilityType type) noexcept

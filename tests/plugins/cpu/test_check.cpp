@@ -3,23 +3,21 @@
 #include "harness.h"
 
 using fmmp::MsDeformAttnDims;
-using fmmp::TensorShape;
 using fmmp::ValueForm;
 using test::expect_equal;
 
 namespace {
 
 /// The shapes of a good call; a test spoils one of them.
-struct Shapes {
-    TensorShape value{2, 19, 4, 8}, spatial_shapes{2, 2}, level_start_index{2},
-        sampling_locations{2, 5, 4, 2, 3, 2}, attention_weights{2, 5, 4, 2, 3};
+struct Shapes : fmmp::MsDeformAttnShapes {
+    Shapes() : MsDeformAttnShapes{{2, 19, 4, 8}, {2, 2}, {2}, {2, 5, 4, 2, 3, 2}, {2, 5, 4, 2, 3}} {}
+
     ValueForm form = ValueForm::kPerHead;
 
     std::string complaint() const
     {
         MsDeformAttnDims dims;
-        return read_dims(form, value, spatial_shapes, level_start_index, sampling_locations,
-                         attention_weights, dims);
+        return read_dims(form, *this, dims);
     }
 };
 
@@ -43,9 +41,7 @@ TEST(check_reads_the_sizes)
 {
     Shapes const s;
     MsDeformAttnDims d;
-    expect_equal(read_dims(s.form, s.value, s.spatial_shapes, s.level_start_index, s.sampling_locations,
-                           s.attention_weights, d),
-                 "");
+    expect_equal(read_dims(s.form, s, d), "");
     test::expect(d.batch == 2 && d.num_cells == 19 && d.num_value_heads == 4 && d.head_dim == 8,
                  "value's sizes");
     test::expect(d.num_queries == 5 && d.num_heads == 4 && d.num_levels == 2 && d.num_points == 3,

@@ -55,7 +55,10 @@ MUTANTS = {
     ),
     "level starts one row early, formula": Mutant(
         HEADER,
-        {"(level_start_index[l]) +": "(level_start_index[l] - (l ? spatial_shapes[2 * l - 1] : 0)) +"},
+        {
+            "(tensors.level_start_index[l]) +": "(tensors.level_start_index[l] - "
+            "(l ? tensors.spatial_shapes[2 * l - 1] : 0)) +"
+        },
         FORMULA_ALONE,
     ),
     "level starts one row early, loop": Mutant(
@@ -71,8 +74,13 @@ MUTANTS = {
     "cells of weight zero are read": Mutant(
         LOOP, {"used += s.tap_weight[k][i] != 0.f": "used += 1"}, ("loop_reads_no_cell_of_weight_zero",)
     ),
-    "coverage counts what lies outside": Mutant(
-        HEADER, {"* taps.weight[k] : 0.f": "* taps.weight[k] : 0.25f"}, FORMULA_ALONE
+    "what lies outside counts": Mutant(
+        HEADER,
+        {
+            "if (taps.weight[k] != 0.f)": "if (true)",
+            "weight * taps.weight[k]": "weight * (taps.weight[k] != 0.f ? taps.weight[k] : 0.25f)",
+        },
+        FORMULA_ALONE,
     ),
     "NaN is a place": Mutant(
         HEADER,

@@ -19,14 +19,11 @@ TEST(formula_equals_reference)
             int64_t const m = row % d.num_heads, q = row / d.num_heads % d.num_queries;
             int64_t const b = row / d.num_heads / d.num_queries;
             for (int64_t c = 0; c < d.head_dim; ++c) {
-                float const found =
-                    ms_deform_attn_at(t.value, t.spatial_shapes, t.level_start_index, t.sampling_locations,
-                                      t.attention_weights, d, b, q, m, c);
+                float const found = ms_deform_attn_at(t, d, b, q, m, c);
                 test::expect_near(double(found), expected.output[size_t(row * d.head_dim + c)], 1e-6,
                                   one.name);
             }
-            float const found =
-                coverage_at(t.spatial_shapes, t.sampling_locations, t.attention_weights, d, b, q, m);
+            float const found = coverage_at(t, d, b, q, m);
             test::expect_near(double(found), expected.coverage[size_t(row)], 1e-6, one.name + ", coverage");
         }
     }

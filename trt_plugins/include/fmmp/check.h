@@ -47,12 +47,16 @@ struct SamplingNames {
     char const* weights = "attention_weights";
 };
 
-/// Read the sizes of one call out of its five tensor shapes, all of them known (no -1), into `dims`.
-inline std::string read_dims(ValueForm form, TensorShape const& value, TensorShape const& spatial_shapes,
-                             TensorShape const& level_start_index, TensorShape const& sampling_locations,
-                             TensorShape const& attention_weights, MsDeformAttnDims& dims,
+/// Shapes of the inputs of one call.
+struct MsDeformAttnShapes {
+    TensorShape value, spatial_shapes, level_start_index, sampling_locations, attention_weights;
+};
+
+/// Read the sizes of one call out of its tensor shapes, all of them known (no -1), into `dims`.
+inline std::string read_dims(ValueForm form, MsDeformAttnShapes const& shapes, MsDeformAttnDims& dims,
                              SamplingNames const& names = {})
 {
+    auto const& [value, spatial_shapes, level_start_index, sampling_locations, attention_weights] = shapes;
     bool const shared = form == ValueForm::kShared;
     auto const expected = [](char const* name, std::string const& what, TensorShape const& found) {
         return std::string(name) + " must be " + what + ", got " + to_text(found);

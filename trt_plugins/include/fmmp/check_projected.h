@@ -6,21 +6,22 @@
 
 namespace fmmp {
 
+/// Shapes of the inputs of one call of projected attention.
+struct ProjectedAttnShapes {
+    MsDeformAttnShapes sampling;  // sampling_offsets and attention_logits stand for locations and weights
+    TensorShape reference_points, projection, projection_bias;
+};
+
 /// As `read_dims`, for projected attention.
-inline std::string read_projected_dims(TensorShape const& value, TensorShape const& spatial_shapes,
-                                       TensorShape const& level_start_index,
-                                       TensorShape const& reference_points,
-                                       TensorShape const& sampling_offsets,
-                                       TensorShape const& attention_logits, TensorShape const& projection,
-                                       TensorShape const& projection_bias, ProjectedAttnDims& dims)
+inline std::string read_projected_dims(ProjectedAttnShapes const& shapes, ProjectedAttnDims& dims)
 {
+    auto const& [sampling, reference_points, projection, projection_bias] = shapes;
     auto const expected = [](char const* name, std::string const& what, TensorShape const& found) {
         return std::string(name) + " must be " + what + ", got " + to_text(found);
     };
     MsDeformAttnDims d;
     std::string const complaint =
-        read_dims(ValueForm::kShared, value, spatial_shapes, level_start_index, sampling_offsets,
-                  attention_logits, d, SamplingNames{"sampling_offsets", "attention_logits"});
+        read_dims(ValueForm::kShared, sampling, d, SamplingNames{"sampling_offsets", "attention_logits"});
     if (!complaint.empty()) {
         return complaint;
     }

@@ -50,6 +50,20 @@ struct MsDeformAttnDims {
     }
 };
 
+/// The buffers of one call. T stores value, output and coverage, L stores locations and weights: (float,
+/// float), (Half, float), (Half, Half) or (BFloat16, float). Each starts at a multiple of its element size;
+/// the output overlaps no input.
+template <typename T, typename L>
+struct MsDeformAttnTensors {
+    T const* value;
+    int32_t const* spatial_shapes;
+    int32_t const* level_start_index;
+    L const* sampling_locations;
+    L const* attention_weights;
+    T* output;
+    T* coverage;  // may be null: not wanted
+};
+
 /// The four cells around one sampling location and how much of each is read. A cell outside of the map has
 /// weight 0 and an index that is inside of it, so that reading it is safe; but its value must not count, not
 /// even as 0 * NaN. So read a cell only where its weight is not 0.
@@ -85,54 +99,50 @@ FMMP_HOST_DEVICE Taps bilinear_taps(float location_x, float location_y, int32_t 
     return Taps{{row0 + x0, row0 + x1, row1 + x0, row1 + x1}, {wy0 * wx0, wy0 * wx1, wy1 * wx0, wy1 * wx1}};
 }
 
-/// One output element: channel c of head m for query q of batch item b. T is the storage type of value, L
-/// that of locations and weights; sums stay in float. The plain statement of the operator: faster loops share
-/// `bilinear_taps` and must pass the same tests.
-template <typename T, typename L>
-FMMP_HOST_DEVICE float ms_deform_attn_at(T const* value, int32_t const* spatial_shapes,
-                                         int32_t const* level_start_index, L const* sampling_locations,
-                                         L const* attention_weights, MsDeformAttnDims const& d, int64_t b,
-                                         int64_t q, int64_t m, int64_t c)
+/// The one loop over the taps of a row (query q and head m of batch item b): visit(cell, weight) for each
+/// that counts, where cell is of the whole map and weight the attention weight times the bilinear one. T is
+/// the storage type of value, L that of locations and weights.
+template <typename T, typename L, typename Visit>
+FMMP_HOST_DEVICE void for_each_tap(MsDeformAttnTensors<T, L> const& tensors, MsDeformAttnDims const& d,
+                                   int64_t row, Visit const& visit)
 {
-    T const* const map = value + d.value_offset(b, m) + c;
-    int64_t sample = d.row(b, q, m) * d.num_samples();
-    float sum = 0.f;
+    int64_t sample = row * d.num_samples();
     for (int64_t l = 0; l < d.num_levels; ++l) {
         for (int64_t p = 0; p < d.num_points; ++p, ++sample) {
-            Taps const taps = bilinear_taps(to_float(sampling_locations[2 * sample]),
-                                            to_float(sampling_locations[2 * sample + 1]),
-                                            spatial_shapes[2 * l], spatial_shapes[2 * l + 1]);
-            float const weight = to_float(attention_weights[sample]);
+            Taps const taps = bilinear_taps(to_float(tensors.sampling_locations[2 * sample]),
+                                            to_float(tensors.sampling_locations[2 * sample + 1]),
+                                            tensors.spatial_shapes[2 * l], tensors.spatial_shapes[2 * l + 1]);
+            float const weight = to_float(tensors.attention_weights[sample]);
             for (int k = 0; k < 4; ++k) {
                 if (taps.weight[k] != 0.f) {
-                    int64_t const cell = int64_t(level_start_index[l]) + taps.cell[k];
-                    sum += weight * taps.weight[k] * to_float(map[cell * d.cell_stride()]);
+                    visit(int64_t(tensors.level_start_index[l]) + taps.cell[k], weight * taps.weight[k]);
                 }
             }
         }
     }
+}
+
+/// One output element: channel c of head m for query q of batch item b; sums stay in float. The plain
+/// statement of the operator: faster loops share `bilinear_taps` and must pass the same tests.
+template <typename T, typename L>
+FMMP_HOST_DEVICE float ms_deform_attn_at(MsDeformAttnTensors<T, L> const& tensors, MsDeformAttnDims const& d,
+                                         int64_t b, int64_t q, int64_t m, int64_t c)
+{
+    T const* const map = tensors.value + d.value_offset(b, m) + c;
+    float sum = 0.f;
+    for_each_tap(tensors, d, d.row(b, q, m),
+                 [&](int64_t cell, float weight) { sum += weight * to_float(map[cell * d.cell_stride()]); });
     return sum;
 }
 
 /// The attention weight that fell on the maps: what an addend of every cell (a bias) contributes to the
 /// output.
-template <typename L>
-FMMP_HOST_DEVICE float coverage_at(int32_t const* spatial_shapes, L const* sampling_locations,
-                                   L const* attention_weights, MsDeformAttnDims const& d, int64_t b,
-                                   int64_t q, int64_t m)
+template <typename T, typename L>
+FMMP_HOST_DEVICE float coverage_at(MsDeformAttnTensors<T, L> const& tensors, MsDeformAttnDims const& d,
+                                   int64_t b, int64_t q, int64_t m)
 {
-    int64_t sample = d.row(b, q, m) * d.num_samples();
     float sum = 0.f;
-    for (int64_t l = 0; l < d.num_levels; ++l) {
-        for (int64_t p = 0; p < d.num_points; ++p, ++sample) {
-            Taps const taps = bilinear_taps(to_float(sampling_locations[2 * sample]),
-                                            to_float(sampling_locations[2 * sample + 1]),
-                                            spatial_shapes[2 * l], spatial_shapes[2 * l + 1]);
-            for (int k = 0; k < 4; ++k) {
-                sum += taps.weight[k] != 0.f ? to_float(attention_weights[sample]) * taps.weight[k] : 0.f;
-            }
-        }
-    }
+    for_each_tap(tensors, d, d.row(b, q, m), [&](int64_t, float weight) { sum += weight; });
     return sum;
 }
 

@@ -8,20 +8,6 @@
 
 namespace fmmp {
 
-/// The buffers of one call, shaped as ms_deform_attn.h says. T stores value, output and coverage, L stores
-/// locations and weights: (float, float), (Half, float), (Half, Half) or (BFloat16, float). Each starts at a
-/// multiple of its element size; the output overlaps no input.
-template <typename T, typename L>
-struct MsDeformAttnTensors {
-    T const* value;
-    int32_t const* spatial_shapes;
-    int32_t const* level_start_index;
-    L const* sampling_locations;
-    L const* attention_weights;
-    T* output;
-    T* coverage;  // may be null: not wanted
-};
-
 /// Instruction sets that the loop is compiled for. All give the same numbers up to float rounding.
 enum class Isa { kPortable, kAvx2, kAvx512 };
 

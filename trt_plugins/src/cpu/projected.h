@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "sampling.h"
 #include "fmmp/softmax.h"
+#include "sampling.h"
 
 /// Projected attention: one head of one batch item at a time, a chunk of queries after the other. Locations
 /// and weights are made, the taps are found and summed as for the plain operator, and the sampled vectors are

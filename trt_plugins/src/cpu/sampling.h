@@ -62,6 +62,23 @@ inline void list_taps(Scratch const& s, int64_t rows, int64_t samples, int64_t c
     }
 }
 
+/// Where a row's taps begin on the list.
+inline int64_t row_begin(Scratch const& s, int64_t row)
+{
+    return row == 0 ? 0 : s.row_end[row - 1];
+}
+
+/// Sum over the listed taps of a row of what `term(offset, weight)` makes of each.
+template <typename Term>
+FMMP_INLINE float sum_taps(Scratch const& s, int64_t row, Term const& term)
+{
+    float sum = 0.f;
+    for (int64_t t = row_begin(s, row); t < s.row_end[row]; ++t) {
+        sum += term(s.list_offset[t], s.list_weight[t]);
+    }
+    return sum;
+}
+
 /// Weighted sum over the listed taps [begin, end) of kRegisters * Lanes::kCount channels. Short blocks take
 /// turns between several sums, so that the next addition does not wait for the last one.
 template <int kRegisters, typename T, typename O>
@@ -107,7 +124,7 @@ inline void sum_blocks(T const* value, Scratch const& s, int64_t rows, int64_t h
 {
     for (; channel + kRegisters * Lanes::kCount <= head_dim; channel += kRegisters * Lanes::kCount) {
         for (int64_t row = 0; row < rows; ++row) {
-            sum_block<kRegisters>(value + channel, s, row == 0 ? 0 : s.row_end[row - 1], s.row_end[row],
+            sum_block<kRegisters>(value + channel, s, row_begin(s, row), s.row_end[row],
                                   output + row * head_dim + channel);
         }
     }
@@ -122,12 +139,10 @@ inline void sum_rows(T const* value, Scratch const& s, int64_t rows, int64_t hea
     int64_t channel = 0;
     sum_blocks<Lanes::kRegisters>(value, s, rows, head_dim, output, channel);
     for (; channel < head_dim; ++channel) {  // fewer than Lanes::kCount are left
-        int64_t t = 0;
         for (int64_t row = 0; row < rows; ++row) {
-            float sum = 0.f;
-            for (; t < s.row_end[row]; ++t) {
-                sum += s.list_weight[t] * to_float(value[s.list_offset[t] + channel]);
-            }
+            float const sum = sum_taps(s, row, [&](int64_t offset, float weight) {
+                return weight * to_float(value[offset + channel]);
+            });
             output[row * head_dim + channel] = Storage<O>::from_float(sum);
         }
     }
@@ -136,12 +151,8 @@ inline void sum_rows(T const* value, Scratch const& s, int64_t rows, int64_t hea
 template <typename T>
 inline void cover_rows(Scratch const& s, int64_t rows, T* coverage)
 {
-    int64_t t = 0;
     for (int64_t row = 0; row < rows; ++row) {
-        float sum = 0.f;
-        for (; t < s.row_end[row]; ++t) {
-            sum += s.list_weight[t];
-        }
+        float const sum = sum_taps(s, row, [](int64_t, float weight) { return weight; });
         coverage[row] = Storage<T>::from_float(sum);
     }
 }

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "files/shared_library.h"
-#include "onnxruntime/api.h"
+#include "fmmp/ort_api.h"
 
 namespace fmmp::runtime {
 namespace {
