@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fmmp_export.parity.examples import photograph_folder
 from fmmp_runtime.files import sha256, write_atomically
 from fmmp_runtime.media.image import read_image, warp, write_image
 from fmmp_runtime.pose import crop_matrix, pck, transform_points
+from fmmp_train.data.examples.photographs import photograph_folder
 
 MODELS = Path(__file__).parent.parent / "models"
 THRESHOLD = 0.1  # of PCK

@@ -13,6 +13,7 @@ from fmmp_runtime.pose import InputConfig, minimum_spanning_tree
 from fmmp_train.data import find_annotations, read_annotations
 from fmmp_train.data.examples.augment import PLAIN, Augmentation, cut, disturb, draw_placement
 from fmmp_train.data.examples.dataset import Example, Mixture, deployment_options
+from fmmp_train.data.examples.photographs import photograph_folder
 from fmmp_train.data.examples.sources import AnnotatedSource, Draw, Source
 
 # In float32 the largest difference counts, in half PCK too: of so many keypoints each, one that changes sides
@@ -22,13 +23,6 @@ CALIBRATION = 64  # crops that show the ranges of activations
 PER_PHOTOGRAPH = 60
 SEED = 0
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
-
-
-def photograph_folder() -> Path:
-    """Where scikit-image keeps the photographs that it installs."""
-    import skimage.data
-
-    return Path(skimage.data.__file__).parent
 
 
 def draw_examples(

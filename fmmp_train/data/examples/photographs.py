@@ -55,17 +55,27 @@ def packaged_photographs() -> list[Path]:
     Raises:
         FileNotFoundError: it is not installed, or ships them no longer.
     """
-    spec = importlib.util.find_spec("skimage")
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError(
-            "no photographs for self-pairs: pip install scikit-image, or give a folder (--photos)"
-        )
-    files = [Path(spec.origin).parent / "data" / name for name in PACKAGED]
+    files = [photograph_folder() / name for name in PACKAGED]
     if missing := [file.name for file in files if not file.is_file()]:
         raise FileNotFoundError(
             f"this scikit-image lacks {', '.join(missing)}: give a folder of photographs (--photos)"
         )
     return files
+
+
+def photograph_folder() -> Path:
+    """Where scikit-image keeps the photographs that it installs; nothing of it is imported.
+
+    Raises:
+        FileNotFoundError: it is not installed.
+    """
+    spec = importlib.util.find_spec("skimage")
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError(
+            "scikit-image's photographs are needed: pip install scikit-image; a training run can take a "
+            "folder of others (--photos)"
+        )
+    return Path(spec.origin).parent / "data"
 
 
 def _files_in(folder: Path) -> list[Path]:

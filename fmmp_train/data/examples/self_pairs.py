@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fmmp_runtime.media.image import Image, read_image
+from fmmp_runtime.media.image import Image
 from fmmp_runtime.pose import minimum_spanning_tree
 from fmmp_train.data.examples.augment import Augmentation, View, disturb, draw_placement, inside
 from fmmp_train.data.examples.bend import Bend, apply_bend, draw_bend
@@ -20,26 +19,8 @@ Array = NDArray[np.float64]
 
 MIN_LANDMARKS, MAX_LANDMARKS = 4, 68
 _SMALLEST_SIDE = 32  # pixels of a photograph
-_LONGEST_SIDE = 768  # pixels kept of it
 _ATTEMPTS = 50
 _SWAP_CHANCE = 0.35  # of views with another photograph around the region
-
-
-def read_photographs(files: Iterable[Path]) -> list[Image]:
-    """Read photographs for self-pairs and textures, none larger than 768 pixels.
-
-    Raises:
-        OSError, ImageError: names the file.
-    """
-    photographs = []
-    for file in files:
-        image = read_image(file)
-        zoom = _LONGEST_SIDE / max(image.shape[:2])
-        if zoom < 1:
-            size = tuple(max(round(side * zoom), 1) for side in image.shape[1::-1])
-            image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-        photographs.append(image)
-    return photographs
 
 
 def draw_region(centre: Array, radius: float, rng: np.random.Generator) -> Array:

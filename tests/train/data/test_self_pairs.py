@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fmmp_runtime.media.image import write_image
 from fmmp_train.data.examples.augment import PLAIN
 from fmmp_train.data.examples.bend import apply_bend, draw_bend
-from fmmp_train.data.examples.self_pairs import SelfPairSource, draw_landmarks, draw_region, read_photographs
+from fmmp_train.data.examples.self_pairs import SelfPairSource, draw_landmarks, draw_region
 from tests.train.data import dots
 
 
@@ -106,13 +104,3 @@ def test_bad_photographs_are_refused() -> None:
         SelfPairSource([])
     with pytest.raises(ValueError, match="photograph 1 is 20 x 40 pixels, expected at least 32"):
         SelfPairSource([photograph(), photograph()[:40, :20]])
-
-
-def test_photographs_are_read_at_a_bearable_size(tmp_path: Path) -> None:
-    write_image(tmp_path / "a.png", photograph(0, (300, 1536)))
-    write_image(tmp_path / "b.png", photograph(0, (50, 60)))
-    large, small = read_photographs([tmp_path / "a.png", tmp_path / "b.png"])
-    assert large.shape == (150, 768, 3)
-    assert small.shape == (50, 60, 3)
-    with pytest.raises(OSError, match=r"c\.png"):
-        read_photographs([tmp_path / "c.png"])
