@@ -30,8 +30,7 @@ from fmmp_runtime.bundle.specs import (
     TensorSpec,
 )
 from fmmp_runtime.files import sha256
-from fmmp_runtime.pose import CROP_PADDING
-from fmmp_train.model.confidence import CORRECT_WITHIN
+from fmmp_runtime.pose import CORRECT_WITHIN, CROP_PADDING
 from fmmp_train.model.estimator import Estimator
 from fmmp_train.model.images import MEAN, STD
 

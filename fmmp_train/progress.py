@@ -22,7 +22,7 @@ from fmmp_runtime.pose import THRESHOLDS
 from fmmp_train.evaluation.evaluate import Report
 from fmmp_train.training.run.pace import Speed
 from fmmp_train.training.train import OnProgress
-from fmmp_train.training.train import Progress as Told
+from fmmp_train.training.train import Progress as Step
 
 _RECENT = 50  # steps that the shown loss is about the mean of
 _LINES = 100  # in a log file, where a bar can't move
@@ -30,29 +30,29 @@ _LINES = 100  # in a log file, where a bar can't move
 
 @contextmanager
 def show_progress(*, is_shown: bool = True) -> Iterator[OnProgress]:
-    """Yield what `train.start` tells its steps to; everything goes to stderr."""
+    """Yield the `on_progress` of `train.start`; everything goes to stderr."""
     console = Console(stderr=True, quiet=not is_shown)
     with Progress(*_columns(), console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("loss", total=None)
         smooth, seen = 0.0, 0
 
-        def on_progress(told: Told) -> None:
+        def on_progress(step: Step) -> None:
             nonlocal smooth, seen
             seen += 1
-            smooth += (told.loss - smooth) / min(seen, _RECENT)
-            state = ", ".join([f"loss {smooth:.4f}", *([speed_line(told.speed)] if told.speed else [])])
-            bar.update(task, total=told.steps, completed=told.step, description=state)
-            if told.report is not None:
-                console.print(f"step {told.step}: {pck_line(told.report)}")
-            elif not console.is_terminal and told.step % max(told.steps // _LINES, 1) == 0:
-                console.print(f"step {told.step} of {told.steps}: {state}")
+            smooth += (step.loss - smooth) / min(seen, _RECENT)
+            state = ", ".join([f"loss {smooth:.4f}", *([speed_line(step.speed)] if step.speed else [])])
+            bar.update(task, total=step.steps, completed=step.step, description=state)
+            if step.report is not None:
+                console.print(f"step {step.step}: {pck_line(step.report)}")
+            elif not console.is_terminal and step.step % max(step.steps // _LINES, 1) == 0:
+                console.print(f"step {step.step} of {step.steps}: {state}")
 
         yield on_progress
 
 
 @contextmanager
 def show_evaluation() -> Iterator[Callable[[str, int, int], None]]:
-    """Yield what `compare.compare` tells its pairs to: bars on stderr, where that is a terminal."""
+    """Yield the `on_progress` of `compare.compare`: bars on stderr, where that is a terminal."""
     console = Console(stderr=True)
     with Progress(*_columns(), console=console, disable=not console.is_terminal, transient=True) as bar:
         tasks: dict[str, TaskID] = {}

@@ -65,7 +65,7 @@ class PackedStructure(nn.Module):
             self.projector = _fold([each.output_proj for each in attentions[1:]], structure.projector)
 
     def plan(self, query: Tensor) -> Plan:
-        """As `Structure.plan`."""
+        """Offsets and logits of each `query` (B, K, C), of all heads."""
         reads = self.sampling(query)
         grid = (*query.shape[:2], *self.grid)
         count = 2 * reads.shape[-1] // 3  # two coordinates, then a logit
@@ -94,11 +94,11 @@ class SampleThenProject(PackedStructure):
         self.register_buffer("projection_bias", value.bias.detach().view(heads, -1))
 
     def memory(self, tokens: Tensor) -> Tensor:
-        """As `Structure.memory`: the tokens."""
+        """Keep the tokens (B, N, C) as they are: they are projected after sampling."""
         return tokens
 
     def forward(self, plan: Plan, reference_points: Tensor, memory: Tensor) -> Tensor:
-        """As `Structure.__call__`."""
+        """Read `memory` around `reference_points` (B, K, M, 2) -> (B, K, C)."""
         sampled: Tensor = projected_attn(
             memory,
             self.spatial_shapes,
@@ -124,12 +124,12 @@ class ProjectThenSample(PackedStructure):
         self.register_buffer("cells_xy", attentions[0].cells_xy)
 
     def memory(self, tokens: Tensor) -> Tensor:
-        """As `Structure.memory`, (B, N, M, D)."""
+        """Project the tokens (B, N, C) for all heads -> (B, N, M, D)."""
         value: Tensor = self.value_proj(tokens)
         return value.view(*tokens.shape[:2], self.grid[0], -1)
 
     def forward(self, plan: Plan, reference_points: Tensor, memory: Tensor) -> Tensor:
-        """As `Structure.__call__`."""
+        """Read `memory` around `reference_points` (B, K, M, 2) -> (B, K, C)."""
         weights = plan.logits.flatten(-2).softmax(-1).view_as(plan.logits)
         per_point = self.grid[0] // reference_points.shape[2]  # heads that read around the same point
         around = reference_points.repeat_interleave(per_point, dim=2)  # (B, K, M, 2)

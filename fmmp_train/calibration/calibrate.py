@@ -17,6 +17,7 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.nn import functional
 
+from fmmp_runtime.pose import CORRECT_WITHIN
 from fmmp_train.calibration.evidence import Sample, join, pair_sample, synthetic_sample
 from fmmp_train.checkpoint.files import CONFIG_KEY, load_model, save_model
 from fmmp_train.data import find_annotations, read_annotations
@@ -24,7 +25,6 @@ from fmmp_train.evaluation import trust
 from fmmp_train.evaluation.pairs import Pair, draw_pairs
 from fmmp_train.evaluation.report.charts import draw_reliability, save_figure
 from fmmp_train.evaluation.trust import Bin
-from fmmp_train.model.confidence import CORRECT_WITHIN
 from fmmp_train.model.estimator import Estimator
 
 SYNTHETIC = 100  # categories, beside those of the pairs
@@ -116,12 +116,12 @@ def fit(sample: Sample) -> tuple[Tensor, Tensor]:
 
 
 def reliability(score: Tensor, sample: Sample) -> list[Bin]:
-    """As `trust.reliability`, every category of the sample weighing the same."""
+    """Share that is right at each level of the score, every category of the sample weighing the same."""
     return trust.reliability(score.numpy(), sample.is_right.numpy(), sample.weight.numpy())
 
 
 def calibration_error(score: Tensor, sample: Sample) -> float:
-    """As `trust.calibration_error`, every category of the sample weighing the same."""
+    """Expected calibration error of a score, every category of the sample weighing the same."""
     return trust.calibration_error(reliability(score, sample))
 
 

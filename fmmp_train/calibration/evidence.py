@@ -13,11 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fmmp_runtime.pose import CROP_PADDING, InputConfig, sanitize_box, transform_points
+from fmmp_runtime.pose import CORRECT_WITHIN, CROP_PADDING, InputConfig, sanitize_box, transform_points
 from fmmp_train.data.examples.dataset import Mixture, collate, deployment_options, stack_crops
 from fmmp_train.data.examples.sources import SyntheticSource
 from fmmp_train.evaluation.pairs import Pair, prepare
-from fmmp_train.model.confidence import CORRECT_WITHIN
 from fmmp_train.model.estimator import Estimator, locate_crops
 
 _BATCH = 16

@@ -12,7 +12,7 @@ from fmmp_runtime.cli.command import command
 
 if TYPE_CHECKING:
     from fmmp_train.evaluation.bootstrap import Mean, Summary
-    from fmmp_train.evaluation.compare import Protocol
+    from fmmp_train.evaluation.protocol import Protocol
     from fmmp_train.processes import Processes
 
 
@@ -24,9 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.model is None and not args.baselines:
         parser.error("nothing to evaluate: give a MODEL, or --baselines, or both")
 
-    from fmmp_train.evaluation.compare import (
-        Protocol,  # imports torch: after parsing, so that --help is instant
-    )
+    from fmmp_train.evaluation.protocol import Protocol  # after parsing, so that --help is instant
     from fmmp_train.evaluation.report.tables import print_splits
     from fmmp_train.processes import join_processes
 

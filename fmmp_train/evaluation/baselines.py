@@ -82,7 +82,7 @@ class NearestNeighbour(nn.Module):
 
     @torch.inference_mode()
     def locate(self, crops: Crops) -> CropAnswer:
-        """The same for `evaluate`: numpy in, numpy out."""
+        """Locate the keypoints of a batch of pairs, for `on_crops`."""
         device = next(self.backbone.parameters()).device
         inputs = (crops.inputs[name] for name in ("query", "support", "keypoints", "visible"))
         points = self(*(torch.from_numpy(array).to(device) for array in inputs))

@@ -7,68 +7,19 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from fmmp_runtime.files import sha256
-from fmmp_train.data import Dataset, draw_episodes, read_split
+from fmmp_train.data import Dataset, read_split
 from fmmp_train.evaluation.baselines import copy_support, nearest_neighbours
 from fmmp_train.evaluation.evaluate import Predict, Report, measure, on_crops, report_of
 from fmmp_train.evaluation.fingerprint import ImageWatch, model_identity
-from fmmp_train.evaluation.pairs import Pair, draw_pairs, episode_pairs, shuffle_links
+from fmmp_train.evaluation.pairs import Pair
 from fmmp_train.evaluation.predictors import open_predictor
+from fmmp_train.evaluation.protocol import Protocol
 from fmmp_train.evaluation.result_log import Batch, ResultLog
 from fmmp_train.processes import Processes
 
 LOGGER = logging.getLogger(__name__)
-_BATCH = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Protocol:
-    """Which pairs are asked, and how the mean is taken."""
-
-    name: Literal["pairs", "mp100"] = "pairs"
-    shots: int = 1
-    seed: int | None = None  # None: 0 for pairs, 1 for mp100, as published
-    categories: tuple[int, ...] = ()  # empty: all of the split
-    pairs: int = 24  # of a category; protocol "pairs"
-    episodes: int = 200  # of a category; protocol "mp100"
-    queries: int = 15  # of an episode; protocol "mp100"
-    links: Literal["given", "shuffled"] = "given"  # the skeleton that a method is told
-
-    def __post_init__(self) -> None:
-        """Refuse what asks nothing."""
-        for name in ("shots", "pairs", "episodes", "queries"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-
-    @property
-    def batch_size(self) -> int:
-        """Pairs that are asked at once: an episode's, where it has no more than 16."""
-        return min(self.queries, _BATCH) if self.name == "mp100" else _BATCH
-
-    def draw(self, dataset: Dataset) -> list[Pair]:
-        """Draw the pairs, with the links that are asked for.
-
-        Raises:
-            ValueError: the data lacks a category, or has too few instances.
-        """
-        if self.categories:
-            dataset = dataset.subset(self.categories)
-        pairs = self._draw(dataset)
-        return shuffle_links(pairs) if self.links == "shuffled" else pairs
-
-    def _draw(self, dataset: Dataset) -> list[Pair]:
-        if self.name == "pairs":
-            return draw_pairs(dataset, per_category=self.pairs, shots=self.shots, seed=self.seed or 0)
-        episodes = draw_episodes(
-            dataset,
-            shots=self.shots,
-            queries=self.queries,
-            episodes=self.episodes,
-            seed=1 if self.seed is None else self.seed,
-        )
-        return episode_pairs(dataset, episodes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +38,7 @@ class EvaluationConfig:
 
 
 def compare(
-    asked: EvaluationConfig,
+    config: EvaluationConfig,
     *,
     processes: Processes | None = None,
     on_progress: Callable[[str, int, int], None] | None = None,
@@ -95,7 +46,7 @@ def compare(
     """Evaluate, with all processes together, each of which answers every n-th batch.
 
     Args:
-        asked: what.
+        config: what on which data.
         processes: this process among those that share the work; None: alone.
         on_progress: called with the method, the pairs of this process that are done, and all of its pairs.
 
@@ -104,22 +55,22 @@ def compare(
 
     Raises:
         OSError: a file is missing or unreadable.
-        ValueError: model or data are wrong, don't fit, or are not those that `asked.out` was begun with.
+        ValueError: model or data are wrong, don't fit, or are not those that `config.out` was begun with.
     """
     processes = processes or Processes()
-    protocol = asked.protocol
-    dataset = read_split(asked.data, asked.split)
+    protocol = config.protocol
+    dataset = read_split(config.data, config.split)
     pairs = protocol.draw(dataset)
     if processes.leads:
         _say_what_is_left_out(dataset, pairs, protocol)
     watch = ImageWatch(pairs, dataset.source)
     device = (
-        f"cuda:{processes.local_index}" if asked.device == "cuda" and processes.count > 1 else asked.device
+        f"cuda:{processes.local_index}" if config.device == "cuda" and processes.count > 1 else config.device
     )
-    methods, identities = _methods(asked, device)
+    methods, identities = _methods(config, device)
     about = {
         "data": {
-            "split": asked.split,
+            "split": config.split,
             "annotations": sha256(dataset.source),
         },
         "protocol": asdict(protocol),
@@ -127,7 +78,7 @@ def compare(
     ours = [about, identities, watch.fingerprint]
     if any(each != ours for each in processes.gather([ours])):
         raise ValueError("the processes don't evaluate the same: all need the same model, data and options")
-    result_log = None if asked.out is None else ResultLog(asked.out, about, identities, processes.index)
+    result_log = None if config.out is None else ResultLog(config.out, about, identities, processes.index)
     chunks = _chunks(pairs, protocol.batch_size)
     reports = {}
     for name, predict in methods.items():
@@ -155,10 +106,10 @@ def compare(
 
 
 def _say_what_is_left_out(dataset: Dataset, pairs: Sequence[Pair], protocol: Protocol) -> None:
-    """Warn of categories that are asked for and have no pair."""
-    asked = {pair.category_id for pair in pairs}
+    """Warn of chosen categories without a pair."""
+    drawn = {pair.category_id for pair in pairs}
     for number in protocol.categories or dataset.categories:
-        if number not in asked:
+        if number not in drawn:
             count = len(dataset.instances_of(number))
             LOGGER.warning(
                 "category %d is left out: of its %d instances no %d show a common keypoint",
@@ -168,18 +119,18 @@ def _say_what_is_left_out(dataset: Dataset, pairs: Sequence[Pair], protocol: Pro
             )
 
 
-def _methods(asked: EvaluationConfig, device: str) -> tuple[dict[str, Predict], dict[str, str]]:
-    """What is asked, and what tells whether it is still the same, by name."""
+def _methods(config: EvaluationConfig, device: str) -> tuple[dict[str, Predict], dict[str, str]]:
+    """Each method by name, and the hash that tells whether it is still the same."""
     methods: dict[str, Predict] = {}
     identities: dict[str, str] = {}
-    if asked.model is not None:
-        name = str(asked.model)
+    if config.model is not None:
+        name = str(config.model)
         methods[name] = open_predictor(
-            asked.model, device=device, backend=asked.backend, max_keypoints=asked.max_keypoints
+            config.model, device=device, backend=config.backend, max_keypoints=config.max_keypoints
         )
-        settings = {"device": asked.device, "backend": asked.backend, "max_keypoints": asked.max_keypoints}
-        identities[name] = model_identity(asked.model, **settings)
-    if asked.baselines:
+        settings = {"device": config.device, "backend": config.backend, "max_keypoints": config.max_keypoints}
+        identities[name] = model_identity(config.model, **settings)
+    if config.baselines:
         simple = {"copy the support": on_crops(copy_support)}
         simple |= {name: on_crops(method.locate) for name, method in nearest_neighbours().items()}
         methods |= simple

@@ -105,7 +105,7 @@ def evaluate(
     batch_size: int = 16,
     on_progress: Callable[[int], None] | None = None,
 ) -> Report:
-    """Ask `predict` for all `pairs` and compare with the annotations.
+    """Predict all `pairs` and compare with the annotations.
 
     Args:
         predict: see `on_crops` for methods that work on crops.

@@ -60,7 +60,7 @@ def hash_sizes(seen: Mapping[Path, State]) -> str:
 
 
 class ImageWatch:
-    """The images that pairs ask for, as they were when this was made.
+    """The images of pairs, as they were when this was made.
 
     Args:
         pairs: whose images are looked up.
@@ -76,7 +76,7 @@ class ImageWatch:
 
     @property
     def fingerprint(self) -> str:
-        """As of `hash_sizes`."""
+        """Hash of the names and sizes of all images."""
         return hash_sizes(self._seen)
 
     def sizes(self, pairs: Iterable[Pair]) -> list[int]:
@@ -103,8 +103,8 @@ class ImageWatch:
         Raises:
             DataError: names the first one.
         """
-        asked = {path: self._seen[path] for pair in pairs for path in images_of(pair)}
-        for path in changed(asked):
+        files = {path: self._seen[path] for pair in pairs for path in images_of(pair)}
+        for path in changed(files):
             raise DataError(
                 f"{self._source}: {path} changed while the evaluation read it: put it back and run again; "
                 "what was measured before is kept under --out"

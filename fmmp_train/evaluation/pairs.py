@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an evaluation asks: which support and query images belong together, and their crops."""
+"""The pairs of an evaluation: which support and query images belong together, and their crops."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """One question: where are the keypoints of `supports` in `query`?"""
+    """A query image and the annotated supports whose keypoints are to be found in it."""
 
     category_id: int
     category: str
@@ -61,7 +61,7 @@ def draw_pairs(
     seed: int = 0,
     categories: Collection[int] | None = None,
 ) -> list[Pair]:
-    """Draw questions from a small set: equally many from each category, whatever its size.
+    """Draw pairs from a small set: equally many from each category, whatever its size.
 
     A category's pairs follow from the seed and its id alone. None comes twice; a category that has no more
     than `per_category` possible ones gives all of them. Each has at least one keypoint to score.
@@ -88,7 +88,7 @@ def draw_pairs(
 
 
 def episode_pairs(dataset: Dataset, episodes: Sequence[Episode]) -> list[Pair]:
-    """The questions of MP-100's protocol: each query of an episode with the episode's supports."""
+    """The pairs of MP-100's protocol: each query of an episode with the episode's supports."""
     instances = {instance.id: instance for instance in dataset.instances}
     return [
         _pair(dataset, [*(instances[number] for number in episode.support), instances[query]])
@@ -98,7 +98,7 @@ def episode_pairs(dataset: Dataset, episodes: Sequence[Episode]) -> list[Pair]:
 
 
 def shuffle_links(pairs: Sequence[Pair]) -> list[Pair]:
-    """The same questions with wrong skeletons: what a method loses by them is what it makes of links.
+    """The pairs with wrong skeletons: what a method loses by them is what it makes of links.
 
     The keypoints of a category change their places in its skeleton, whose form stays; a category's draw
     follows from its id alone.
@@ -142,7 +142,7 @@ def _support(pair: Pair, config: InputConfig) -> Inputs:
     return {"support": np.stack(crops), **support_inputs(shown, pair.links, config)}
 
 
-@lru_cache(maxsize=512)  # 100 MB of crops: a validation set is asked for again and again
+@lru_cache(maxsize=512)  # 100 MB of crops: a validation set is read again and again
 def _crop(instance: Instance, image_size: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
     image = read_picture(instance)
     matrix = crop_matrix(sanitize_box(instance.box_xywh, instance.image_size_hw), image_size)

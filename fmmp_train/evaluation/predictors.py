@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A trained network or a bundle, made into what `evaluate` asks."""
+"""A trained estimator or a bundle, made into the `Predict` that `evaluate` takes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def network_predictor(estimator: Estimator, *, device: torch.device | str = "cpu
 
 
 def bundle_predictor(estimator: PoseEstimator) -> Predict:
-    """One pair at a time through the runtime, the way a robot would ask: supports are remembered once."""
+    """One pair at a time through the runtime, as on a robot: supports are remembered once."""
     remembered: tuple[tuple[Instance, ...], SupportState] | None = None
 
     def predict(pairs: Sequence[Pair]) -> list[Answer]:

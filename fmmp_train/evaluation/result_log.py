@@ -18,13 +18,13 @@ _FORMAT = 1
 
 
 class Batch(NamedTuple):
-    """Pairs that were asked together."""
+    """Pairs that were answered together."""
 
     sizes: list[int]  # bytes of their images
     rows: list[Measured]
 
 
-class LedgerError(ValueError):
+class ResultLogError(ValueError):
     """A folder that holds the evaluation of something else."""
 
 
@@ -33,24 +33,24 @@ class ResultLog:
 
     Args:
         folder: made where it is missing.
-        asked: what is measured beside the methods: data and protocol; plain JSON.
+        measured: data and protocol, what an evaluation has beside its methods; plain JSON.
         methods: identity of each method by name.
         process: number of this process; each writes its own file.
 
     Raises:
         OSError: the folder cannot be read or written.
-        LedgerError: it is damaged, or of another model, data or protocol; says what differs.
+        ResultLogError: it is damaged, or of another model, data or protocol; says what differs.
     """
 
     def __init__(
-        self, folder: Path, asked: dict[str, Any], methods: dict[str, str], process: int = 0
+        self, folder: Path, measured: dict[str, Any], methods: dict[str, str], process: int = 0
     ) -> None:
         self.folder = Path(folder)
         self._methods = methods
         self._own = self.folder / f"pairs-{process}.jsonl"
         self.folder.mkdir(parents=True, exist_ok=True)
-        known = self._agree(asked)
-        content = {"format": _FORMAT, **asked, "methods": {**known, **methods}}
+        known = self._agree(measured)
+        content = {"format": _FORMAT, **measured, "methods": {**known, **methods}}
         write_atomically(self.folder / RUN_FILE, (json.dumps(content, indent=1) + "\n").encode())
         self._done: dict[str, dict[int, Batch]] = {}
         for file in sorted(self.folder.glob("pairs-*.jsonl")):
@@ -73,7 +73,7 @@ class ResultLog:
             file.write(line + "\n")
         self._done.setdefault(identity, {})[number] = batch
 
-    def _agree(self, asked: dict[str, Any]) -> dict[str, str]:
+    def _agree(self, measured: dict[str, Any]) -> dict[str, str]:
         """Methods that the folder knows, after a check that it is about the same thing."""
         file = self.folder / RUN_FILE
         if not file.exists():
@@ -82,21 +82,23 @@ class ResultLog:
             content = json.loads(file.read_text(encoding="utf-8"))
             known = dict(content["methods"])
         except (ValueError, KeyError, TypeError) as error:
-            raise LedgerError(f"{file} is damaged: remove {self.folder}, or choose another --out") from error
+            raise ResultLogError(
+                f"{file} is damaged: remove {self.folder}, or choose another --out"
+            ) from error
         if content.get("format") != _FORMAT:
-            raise LedgerError(
+            raise ResultLogError(
                 f"{file} has format {content.get('format')}, this version writes {_FORMAT}: "
                 "choose another --out"
             )
-        for name, value in json.loads(json.dumps(asked)).items():
+        for name, value in json.loads(json.dumps(measured)).items():
             if content.get(name) != value:
-                raise LedgerError(
+                raise ResultLogError(
                     f"{self.folder} holds an evaluation with other {name}: "
                     f"{_difference(content.get(name), value)}; choose another --out, or remove it"
                 )
         for name, identity in self._methods.items():
             if known.get(name, identity) != identity:
-                raise LedgerError(
+                raise ResultLogError(
                     f"{self.folder} holds an evaluation of another {name}: its files or backend have changed "
                     "since; choose another --out, or remove it"
                 )
@@ -111,7 +113,7 @@ class ResultLog:
                 rows = [Measured(*row) for row in entry["rows"]]
                 self._done.setdefault(entry["of"], {})[int(entry["batch"])] = Batch(entry["sizes"], rows)
             except (ValueError, KeyError, TypeError) as error:
-                raise LedgerError(
+                raise ResultLogError(
                     f"{file}: line {number} is damaged: remove that line and run again"
                 ) from error
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fmmp_runtime.pose import CORRECT_WITHIN
 from fmmp_train.evaluation.evaluate import Floats, Report
-from fmmp_train.model.confidence import CORRECT_WITHIN
 
 BINS = 10
 

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 MIN_STEP = 1e-3  # fraction of the crop: a quarter of a pixel; smaller steps say no more
-CORRECT_WITHIN = 0.1  # the score is the probability of an error below this fraction of the longer box side
 
 
 class Confidence(nn.Module):

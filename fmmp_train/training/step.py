@@ -51,7 +51,7 @@ class TrainStep(nn.Module):
             network.backbone.to(memory_format=torch.channels_last)
 
     def train(self, mode: bool = True) -> TrainStep:
-        """As in any module; a backbone with frozen statistics stays in eval mode."""
+        """Set the mode of all modules; a backbone with frozen statistics stays in eval mode."""
         super().train(mode)
         if self.backbone_norm == "frozen":
             self.network.backbone.eval()

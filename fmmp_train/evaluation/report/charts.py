@@ -13,11 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from fmmp_runtime.files import write_atomically
-from fmmp_runtime.pose import AREA_LIMIT, THRESHOLDS
+from fmmp_runtime.pose import AREA_LIMIT, CORRECT_WITHIN, THRESHOLDS
 from fmmp_train.evaluation.bootstrap import MEASURES, Summary
 from fmmp_train.evaluation.evaluate import Report
 from fmmp_train.evaluation.trust import Bin, Trust
-from fmmp_train.model.confidence import CORRECT_WITHIN
 
 # Okabe and Ito (2008), told apart by the colour-blind; dashes tell them apart in grey.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")

@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 
 from fmmp_runtime.files import write_atomically
-from fmmp_runtime.pose import AREA_LIMIT, THRESHOLDS
+from fmmp_runtime.pose import AREA_LIMIT, CORRECT_WITHIN, THRESHOLDS
 from fmmp_train.evaluation.bootstrap import LEVEL, MEASURES, REPEATS, Estimates, Summary
-from fmmp_train.evaluation.compare import Protocol
 from fmmp_train.evaluation.evaluate import Report
+from fmmp_train.evaluation.protocol import Protocol
 from fmmp_train.evaluation.report.paper import Published
 from fmmp_train.evaluation.report.tables import pair_counts
 from fmmp_train.evaluation.trust import Trust
-from fmmp_train.model.confidence import CORRECT_WITHIN
 
 _CURVE_POINTS = 100  # of risk over coverage that the JSON file keeps
 

@@ -10,13 +10,12 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from fmmp_runtime.pose import THRESHOLDS
+from fmmp_runtime.pose import CORRECT_WITHIN, THRESHOLDS
 from fmmp_train.evaluation.bootstrap import MEASURES, Estimates, Summary
-from fmmp_train.evaluation.compare import Protocol
 from fmmp_train.evaluation.evaluate import Floats, Report
+from fmmp_train.evaluation.protocol import Protocol
 from fmmp_train.evaluation.report.paper import Published
 from fmmp_train.evaluation.trust import Trust
-from fmmp_train.model.confidence import CORRECT_WITHIN
 
 _FILE_WIDTH = 118  # characters a line, where no terminal says
 _MEANS = {"pairs": "mean over pairs, then categories", "mp100": "mean over images"}

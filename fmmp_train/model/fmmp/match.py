@@ -29,7 +29,7 @@ CUE_TIGHTNESS = (
     100.0,
     400.0,
     1600.0,
-)  # of the looks that `Cues` takes: 1 / (2 sigma^2), sigma 18, 9 and 4.5 px
+)  # of the windows that `Cues` reads: 1 / (2 sigma^2), sigma 18, 9 and 4.5 px
 
 
 class Template(NamedTuple):
@@ -192,7 +192,7 @@ def look_up_evidence(found: Found, points: Tensor) -> Tensor:
 
 
 class Cues(nn.Module):
-    """What a layer is told about the match around its points; starts silent, so that P^1 = P^0."""
+    """Features of the match around a layer's points, added to its input; 0 at first, so that P^1 = P^0."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

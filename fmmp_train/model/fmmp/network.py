@@ -117,7 +117,7 @@ class Network(Estimator):
     def remember(
         self, support: Encoded, keypoints: Tensor, visible: Tensor, reference_index: Tensor
     ) -> SupportState:
-        """As `support_state`, from the encoded support images (B*S, ...)."""
+        """The support state from encoded support images (B*S, ...); the annotation is as in `forward`."""
         batch = tuple(keypoints.shape[:2])  # B, S
         reference_index = rewire(reference_index, visible, self.config.links)
         weight = visible[..., None].to(support.tokens.dtype)  # (B, S, K, 1)

@@ -105,11 +105,11 @@ class DeformableAttention(nn.Module):
             nn.init.zeros_(self.attention_weights.bias)
 
     def memory(self, tokens: Tensor) -> Tensor:
-        """As `Structure.memory`: the tokens."""
+        """Keep the tokens (B, N, C) as they are: they are projected in every read."""
         return tokens
 
     def plan(self, query: Tensor) -> Plan:
-        """As `Structure.plan`."""
+        """Offsets and logits of each `query` (B, K, C), of M heads."""
         grid = (*query.shape[:2], *self.grid)
         return Plan(self.sampling_offsets(query).view(*grid, 2), self.attention_weights(query).view(grid))
 
@@ -148,16 +148,16 @@ class FullStructure(nn.Module):
         self.projector = nn.Linear((num_heads - 1) * dim, dim)
 
     def memory(self, tokens: Tensor) -> Tensor:
-        """As `Structure.memory`: the tokens."""
+        """Keep the tokens (B, N, C) as they are: they are projected in every read."""
         return tokens
 
     def plan(self, query: Tensor) -> Plan:
-        """As `Structure.plan`, the heads of all attentions one after the other."""
+        """Offsets and logits of each `query` (B, K, C): the inner heads of all M attentions in a row."""
         plans = [head.plan(query) for head in self.heads]
         return Plan(*(torch.cat(parts, dim=2) for parts in zip(*plans, strict=True)))
 
     def forward(self, plan: Plan, reference_points: Tensor, memory: Tensor) -> Tensor:
-        """As `DeformableAttention.forward`; head 0 stays, the neighbours' heads add what survives a ReLU."""
+        """Read around `reference_points` (B, K, M, 2): head 0 + ReLU(linear(the others)), (B, K, C)."""
         count = len(self.heads)
         plans = zip(plan.offsets.chunk(count, dim=2), plan.logits.chunk(count, dim=2), strict=True)
         inner = self.heads[0].grid[0]

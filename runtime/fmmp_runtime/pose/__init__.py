@@ -14,13 +14,23 @@ from fmmp_runtime.pose.inputs import (
     stack_inputs,
     support_inputs,
 )
-from fmmp_runtime.pose.metrics import AREA_LIMIT, THRESHOLDS, MeanPck, mean_pck, pck, pck_area, relative_error
+from fmmp_runtime.pose.metrics import (
+    AREA_LIMIT,
+    CORRECT_WITHIN,
+    THRESHOLDS,
+    MeanPck,
+    mean_pck,
+    pck,
+    pck_area,
+    relative_error,
+)
 from fmmp_runtime.pose.padding import METHODS, PADDING_SEED, Method, draw_mixup, pad_alike, pad_keypoints
 from fmmp_runtime.pose.skeleton import adjacency, keypoint_count, minimum_spanning_tree, reference_index
 from fmmp_runtime.pose.validation import as_numbers, check_box, check_links, check_support, widen_box
 
 __all__ = [
     "AREA_LIMIT",
+    "CORRECT_WITHIN",
     "CROP_PADDING",
     "METHODS",
     "PADDING_SEED",

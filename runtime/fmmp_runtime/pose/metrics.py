@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2)  # of the longer box side; mPCK is the mean over them
+CORRECT_WITHIN = 0.1  # a score is the probability of an error below this share of the longer box side
 AREA_LIMIT = 0.2  # largest threshold of the area under the PCK curve
 
 

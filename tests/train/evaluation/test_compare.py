@@ -19,11 +19,12 @@ from fmmp_train.checkpoint.files import save_model
 from fmmp_train.cli import eval as cli_eval
 from fmmp_train.data import DataError
 from fmmp_train.evaluation import compare as module
-from fmmp_train.evaluation.compare import EvaluationConfig, Protocol, compare
+from fmmp_train.evaluation.compare import EvaluationConfig, compare
 from fmmp_train.evaluation.evaluate import Answer, Predict, Report
 from fmmp_train.evaluation.pairs import Pair
 from fmmp_train.evaluation.predictors import open_predictor
-from fmmp_train.evaluation.result_log import LedgerError
+from fmmp_train.evaluation.protocol import Protocol
+from fmmp_train.evaluation.result_log import ResultLogError
 from fmmp_train.model import Network
 from fmmp_train.training.train import MODEL_FILE
 from tests.train.recipes import tiny
@@ -143,7 +144,7 @@ def test_a_category_without_a_pair_is_named(
 
 def test_another_model_data_or_protocol_is_refused(asked: EvaluationConfig, tmp_path: Path) -> None:
     compare(asked)
-    with pytest.raises(LedgerError, match="other protocol: shots was 1, is 2, queries was 2, is 1"):
+    with pytest.raises(ResultLogError, match="other protocol: shots was 1, is 2, queries was 2, is 1"):
         compare(replace(asked, protocol=replace(PROTOCOL, shots=2, queries=1)))
     assert asked.model is not None
     copy = tmp_path / "model.safetensors"
@@ -152,11 +153,11 @@ def test_another_model_data_or_protocol_is_refused(asked: EvaluationConfig, tmp_
     compare(other)
     torch.manual_seed(1)
     save_model(Network(tiny().model), copy)
-    with pytest.raises(LedgerError, match="holds an evaluation of another"):
+    with pytest.raises(ResultLogError, match="holds an evaluation of another"):
         compare(other)
     file = asked.data / "annotations" / "val.json"
     file.write_text(file.read_text() + " ")
-    with pytest.raises(LedgerError, match="other data: annotations was"):
+    with pytest.raises(ResultLogError, match="other data: annotations was"):
         compare(asked)
 
 
@@ -213,10 +214,10 @@ def test_a_damaged_folder_is_named(asked: EvaluationConfig) -> None:
     journal = asked.out / "pairs-0.jsonl"
     lines = journal.read_text().splitlines(keepends=True)
     journal.write_text("".join([lines[0], "{}\n", *lines[1:]]))
-    with pytest.raises(LedgerError, match=r"pairs-0\.jsonl: line 2 is damaged"):
+    with pytest.raises(ResultLogError, match=r"pairs-0\.jsonl: line 2 is damaged"):
         compare(asked)
     (asked.out / "run.json").write_text("{")
-    with pytest.raises(LedgerError, match=r"run\.json is damaged"):
+    with pytest.raises(ResultLogError, match=r"run\.json is damaged"):
         compare(asked)
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from fmmp_runtime.pose import THRESHOLDS, InputConfig
 from fmmp_train.data import Dataset, draw_episodes, find_annotations, read_annotations
-from fmmp_train.evaluation.compare import Protocol
 from fmmp_train.evaluation.evaluate import Answer, CropAnswer, evaluate, on_crops
 from fmmp_train.evaluation.pairs import Crops, Pair, draw_pairs, episode_pairs, prepare, shuffle_links
+from fmmp_train.evaluation.protocol import Protocol
 from tests.golden import load_json
 
 
