@@ -241,8 +241,8 @@ def _instance(
     where = f"{file}: annotation {number}"
     if not isinstance(number, int):
         raise DataError(f"{file}: an annotation of image {picture['id']} has no id")
-    if entry.get("category_id") not in named:
-        raise DataError(f"{where} is of category {entry.get('category_id')}, which is not listed")
+    if not isinstance(entry.get("category_id"), int) or entry["category_id"] not in named:
+        raise DataError(f"{where} is of category {shorten(entry.get('category_id'))}, which is not listed")
     reason = unusable(entry)
     if reason is not None:
         return reason

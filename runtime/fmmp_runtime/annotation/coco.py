@@ -61,7 +61,10 @@ def read_keypoints(entry: Entry, category: Entry, *, lenient: bool = False) -> P
         raise AnnotationError(f"its category must have keypoints, a list of names, got {shorten(names)}")
     if not isinstance(values, list) or not all(v is None or is_number(v) for v in values):
         raise KeypointError(f"expected keypoints [x, y, v, ...], all numbers, got {shorten(values)}")
-    counts = {len(names), entry.get("num_keypoints")} - {0, None}
+    number = entry.get("num_keypoints")
+    if number is not None and not is_number(number):
+        raise KeypointError(f"num_keypoints must be a whole number, got {shorten(number)}")
+    counts = {len(names), number} - {0, None}
     pairs = (
         "; they look like x, y pairs" if len(values) in {2 * n for n in counts if isinstance(n, int)} else ""
     )
@@ -75,9 +78,9 @@ def read_keypoints(entry: Entry, category: Entry, *, lenient: bool = False) -> P
         )
     points = settle(table, lenient=lenient)
     fits = {int((table[:, 2] > 0).sum()), int((table[:, 2] == 2).sum()), len(table), None}
-    if entry.get("num_keypoints") not in fits and not lenient:
+    if number not in fits and not lenient:
         raise KeypointError(
-            f"num_keypoints says {shorten(entry['num_keypoints'])}, but {int(points[1].sum())} of "
+            f"num_keypoints says {shorten(number)}, but {int(points[1].sum())} of "
             f"{len(table)} triples x, y, v are visible{pairs}"
         )
     return points

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from fmmp_runtime.annotation.content import shorten
 from fmmp_runtime.pose import AnnotationError, BoxError, KeypointError
 
+FARTHEST = 1e7  # pixels: no picture is so large, and float32 still knows single ones
+
 Points = tuple[NDArray[np.float64], NDArray[np.bool_], list[str]]  # (K_c, 2), (K_c,), notes
 
 
@@ -61,12 +63,13 @@ def settle(
             f"keypoint {number} has the visibility {flags[number]:g}: expected 0 (hidden), 1 or 2; are these "
             "x, y pairs instead of x, y, v triples?"
         )
-    there: NDArray[np.bool_] = np.isfinite(points[:, 0]) & np.isfinite(points[:, 1])
+    x, y = points.T
+    there: NDArray[np.bool_] = (np.abs(x) <= FARTHEST) & (np.abs(y) <= FARTHEST)  # False for NaN
     lost = np.flatnonzero(given & (flags > 0) & ~there)
     if len(lost):
         raise KeypointError(
-            f"keypoint {lost[0]} is not finite, {points[lost[0]].tolist()}, but marked as visible "
-            f"(v = {flags[lost[0]]:g}): correct it, or hide it with v = 0"
+            f"keypoint {lost[0]} is not finite or no pixel, {points[lost[0]].tolist()}, but marked as "
+            f"visible (v = {flags[lost[0]]:g}): correct it, or hide it with v = 0"
         )
     hidden = np.flatnonzero(~given & ~there).tolist()
     notes = [f"keypoints without a position count as hidden: {hidden}"] if hidden else []
@@ -84,8 +87,8 @@ def read_box(key: str, value: Any) -> list[float] | None:  # noqa: ANN401  # wha
     if not isinstance(value, list) or len(value) != 4 or not all(map(is_number, value)):
         raise BoxError(f"{key} must be [x, y, width, height], got {shorten(value)}")
     box = [float(v) for v in value]
-    if not np.isfinite(box).all():
-        raise BoxError(f"{key} must be four finite numbers, got {box}")
+    if not (np.abs(box) <= FARTHEST).all():
+        raise BoxError(f"{key} must be four finite numbers of pixels, got {box}")
     return box
 
 

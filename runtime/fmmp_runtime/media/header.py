@@ -29,7 +29,7 @@ def read_header(data: bytes) -> Header | None:
         if re.match(magic, data, re.DOTALL):
             try:
                 header = reader(data)
-            except (struct.error, ValueError, IndexError):
+            except (struct.error, ValueError, LookupError):
                 return None
             turned = header.orientation > 4  # the axes change places
             return header._replace(size_hw=header.size_hw[::-1]) if turned else header
