@@ -11,9 +11,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from fmmp_runtime.files import write_atomically
+from fmmp_train.checkpoint.content import kind_of
+from fmmp_train.checkpoint.released import UNREAD
 from fmmp_train.checkpoint.systems import SYSTEMS, load_released, name_of
 from fmmp_train.model import Network
 from fmmp_train.model.estimator import Config, Estimator
@@ -52,7 +55,10 @@ def load_model(
         own = network.state_dict()  # released networks have no score; ours starts uncalibrated
         state |= {name: value for name, value in own.items() if name.startswith("confidence.")}
         LOGGER.info("a checkpoint of %s: %s", SYSTEMS[name_of(network)].title, network.config.to_json())
-    _check_fits(network.state_dict(), state)
+    own = network.state_dict()
+    state |= {name: own[name] for name in own if name.endswith(UNREAD) and name not in state}
+    _check_fits(own, state)
+    _check_finite(state)
     network.load_state_dict(state)
     return network.eval()
 
@@ -85,16 +91,14 @@ def save_model(
         network: what to save.
         path: a `.safetensors` file; replaced if it exists.
         notes: further metadata, such as the recipe; readable with any safetensors tool.
+
+    Raises:
+        OSError: it cannot be written; the file that was there is as it was.
     """
     path = Path(path)
     metadata = {**(notes or {}), SYSTEM_KEY: name_of(network), CONFIG_KEY: network.config.to_json()}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    partial = path.with_name(path.name + ".partial")
-    try:
-        save_file(tensors, partial, metadata=metadata)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(path, save(tensors, metadata))
 
 
 def read_state(path: Path) -> tuple[dict[str, Tensor], Config | None]:
@@ -107,11 +111,11 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], Config | None]:
     if not path.is_file():
         why = "it is a folder" if path.is_dir() else "no such file"
         raise FileNotFoundError(f"no checkpoint at {path}: {why}")
-    if path.suffix == ".safetensors":
+    if kind_of(path) == "safetensors":
         return _read_safetensors(path)
-    _check_kind(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:  # by its name torch would take it for something else
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path} is damaged, or holds more than tensors and plain data; it was not loaded, because that "
@@ -121,10 +125,10 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], Config | None]:
         raise ValueError(f"{path} is truncated or damaged: {reason_of(error)}") from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+        isinstance(name, str) and _is_plain(value) for name, value in state.items()
     ):
         raise ValueError(
-            f"{path} holds no state_dict: expected a dict of tensors by name, or one under 'state_dict'"
+            f"{path} holds no state_dict: expected a dict of plain tensors by name, or one under 'state_dict'"
         )
     return state, None
 
@@ -133,25 +137,6 @@ def reason_of(error: Exception) -> str:
     """What kind of error, and the first sentence of what it says, if it says anything."""
     reason = str(error).rpartition("WeightsUnpickler error: ")[2]  # torch advises before that to run the code
     return f"{type(error).__name__}: {reason}".splitlines()[0].partition(". ")[0]
-
-
-def _check_kind(path: Path) -> None:
-    """See that a file begins as those of `torch.save` do; otherwise say what it is."""
-    with path.open("rb") as file:
-        start = file.read(64)
-    if start.startswith((b"PK", b"\x80")):  # a zip archive; a pickle, as before PyTorch 1.6
-        return
-    if not start:
-        kind = "an empty file, so truncated: download it again"
-    elif start.startswith(b"version https://git-lfs"):
-        kind = "a Git LFS pointer to one: git lfs pull fetches it"
-    elif start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        kind = "a web page: download the file itself"
-    elif start.isascii() and start.decode().replace("\n", " ").replace("\t", " ").isprintable():
-        kind = "text"
-    else:
-        kind = f"a file that begins with the bytes {start[:4].hex(' ')}"
-    raise ValueError(f"{path} is no PyTorch checkpoint but {kind}")
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Config | None]:
@@ -166,8 +151,27 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Config | None]:
     system = metadata.get(SYSTEM_KEY, "fmmp")
     if system not in SYSTEMS:
         raise ValueError(f"{path} holds an estimator called {system!r}; known are {', '.join(SYSTEMS)}")
-    config: Config = SYSTEMS[system].config.from_json(metadata[CONFIG_KEY])
+    try:
+        config: Config = SYSTEMS[system].config.from_json(metadata[CONFIG_KEY])
+    except ValueError as error:
+        raise ValueError(f"{path}: its configuration can't be used: {error}") from error
     return state, config
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is a tensor with numbers of its own, not a sparse, quantised or empty shell of one."""
+    if not isinstance(value, Tensor):
+        return False
+    return value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
+
+
+def _check_finite(state: Mapping[str, Tensor]) -> None:
+    """Name the first parameter that holds NaN or infinity: every answer would be NaN."""
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not tensor.float().isfinite().all():
+            raise ValueError(
+                f"{name} holds numbers that are not finite: the file is damaged, or its training diverged"
+            )
 
 
 def _check_fits(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:

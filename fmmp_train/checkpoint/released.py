@@ -15,6 +15,7 @@ from fmmp_train.model import ModelConfig, Network
 INNER_HEADS = 8  # of self-attention and of each structure head; no shape says it
 MARK = "predictor.support_layers.0."  # every released checkpoint has it, none of ours
 BACKBONES = ("resnet50", "resnet101", "resnet152", "resnet18", "resnet34")
+UNREAD = "num_batches_tracked"  # how many batches were seen: older files lack it, and nothing reads it
 _RULES = (
     (r"^backbone_projs\.(\d+)\.0\.", r"pyramid.lateral.\1."),
     (r"^predictor\.pos_embed_proj\.layers\.0\.", "position_code.mlp.0."),
@@ -58,7 +59,9 @@ def translate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 name = re.sub(pattern, replacement, name)
         if match := re.fullmatch(r"(.*)\.self_attn\.in_proj_(weight|bias)", name):
             prefix, kind = match.groups()
-            split = 2 * tensor.shape[0] // 3  # query and key rows, then value rows
+            split = 2 * tensor.shape[0] // 3 if tensor.ndim else 0  # query and key rows, then value rows
+            if not split:
+                raise ValueError(f"{released} must be query, key and value rows, found {tuple(tensor.shape)}")
             ours[f"{prefix}.self_attention.query_key.{kind}"] = tensor[:split]
             ours[f"{prefix}.self_attention.value.{kind}"] = tensor[split:]
         else:
@@ -73,9 +76,12 @@ def infer_config(state: Mapping[str, Tensor], *, max_keypoints: int = 70) -> Mod
         ValueError: a parameter that decides the shape is missing, or the backbone is none we know.
     """
     head = MARK + "deform_attn.attn_layers.0."
-    for name in (MARK + "norm1.weight", head + "attention_weights.weight"):
+    for name, rank in ((MARK + "norm1.weight", 1), (head + "attention_weights.weight", 2)):
         if name not in state:
             raise ValueError(f"checkpoint lacks {name}, which says the shape of the network")
+        if state[name].ndim != rank:
+            shape = tuple(state[name].shape)
+            raise ValueError(f"{name} says the shape of the network: expected {rank} axes, found {shape}")
     reads = state[head + "attention_weights.weight"].shape[0]  # inner heads x 3 levels x points
     return ModelConfig(
         backbone=_backbone_of(state),
@@ -95,10 +101,11 @@ def _count(state: Mapping[str, Tensor], pattern: str) -> int:
 def _backbone_of(state: Mapping[str, Tensor]) -> str:
     """Name the ResNet whose parameters these are: the same names with the same shapes."""
     found = {n.removeprefix("backbone."): t.shape for n, t in state.items() if n.startswith("backbone.")}
+    found = {name: shape for name, shape in found.items() if not name.endswith(UNREAD)}
     for name in BACKBONES:
         with torch.device("meta"):
             candidate = timm.create_model(name, features_only=True, pretrained=False, out_indices=(2, 3, 4))
-        if {n: t.shape for n, t in candidate.state_dict().items()} == found:
+        if {n: t.shape for n, t in candidate.state_dict().items() if not n.endswith(UNREAD)} == found:
             return name
     raise ValueError(
         f"the checkpoint's backbone ({len(found)} tensors) is none of {', '.join(BACKBONES)}; "

@@ -84,7 +84,8 @@ def _message(error: Exception) -> str:
 
 def _recipe(args: argparse.Namespace) -> TrainConfig:
     """The preset or JSON file, with the changes of the command line."""
-    from fmmp_train.training.config import from_json, override
+    from fmmp_runtime.settings import from_json
+    from fmmp_train.training.config import override
     from fmmp_train.training.presets import PRESETS, TrainConfig
 
     if args.preset in PRESETS:

@@ -17,6 +17,7 @@ from pathlib import Path
 from accelerate import PartialState
 
 from fmmp_runtime.files import write_atomically
+from fmmp_runtime.settings import to_json
 from fmmp_train.checkpoint.files import load_network
 from fmmp_train.data import Dataset, read_split
 from fmmp_train.evaluation.evaluate import evaluate
@@ -26,7 +27,7 @@ from fmmp_train.evaluation.report.paper import VERSIONS
 from fmmp_train.model import Network
 from fmmp_train.progress import show_progress
 from fmmp_train.reproduction.ablation import Trial, markdown
-from fmmp_train.training.config import override, to_json
+from fmmp_train.training.config import override
 from fmmp_train.training.inputs import Locations
 from fmmp_train.training.presets import PRESETS, TrainConfig, change
 from fmmp_train.training.run.state import STATE_FILE, load_state

@@ -17,6 +17,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from fmmp_runtime.pose import THRESHOLDS
+from fmmp_runtime.settings import from_json, to_json
 from fmmp_train.calibration.calibrate import calibrate_file
 from fmmp_train.checkpoint.files import save_model
 from fmmp_train.data.examples.dataset import Batch
@@ -24,7 +25,6 @@ from fmmp_train.evaluation.evaluate import Report, evaluate
 from fmmp_train.evaluation.predictors import network_predictor
 from fmmp_train.model import Network
 from fmmp_train.training.average import update_average
-from fmmp_train.training.config import from_json, to_json
 from fmmp_train.training.inputs import (
     Locations,
     create_mixture,

@@ -1,32 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are complete or not there, that end, and how to tell that one changed."""
+"""Files that are complete or not there, power cuts included; that end; how to tell that one changed."""
 
+import errno
 import hashlib
 import os
+import secrets
 import stat
-import tempfile
 from pathlib import Path
 
+PART = ".part"  # ends the name of what is not complete yet
+_SHOWN = 40  # characters of the name that a temporary one starts with: names have a limit
 
-def write_atomically(path: Path, data: bytes) -> None:
+
+def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write under a temporary name in the same folder, then rename: a kill or full disk leaves the old file.
+
+    Args:
+        path: the file; its permissions are the user's umask's.
+        data: its content.
+        durable: it is on the disk when this returns, and a power cut can't undo it. Not worth its time, some
+            milliseconds, for one of many pictures that can be made again.
 
     Raises:
         OSError: names the file that could not be written.
     """
+    partial = path.with_name(f".{path.name[:_SHOWN]}.{secrets.token_hex(4)}{PART}")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        try:
+            with partial.open("xb") as file:
+                file.write(data)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        if durable:
+            sync_folder(path.parent)
     except OSError as error:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """See that the names in a folder are on the disk: a rename alone may be undone by a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        os.fsync(handle)
     except OSError as error:
-        raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error
+        if error.errno != errno.EINVAL:  # of network file systems, which sync no folder
+            raise
     finally:
-        Path(name).unlink(missing_ok=True)
+        os.close(handle)
 
 
 def read_regular(path: Path, most_bytes: int) -> bytes:

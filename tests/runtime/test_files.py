@@ -6,6 +6,7 @@ import hashlib
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,40 @@ def test_kill_in_the_middle_leaves_the_old_file(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, str(file)], check=False, env=_environment())
     assert done.returncode == -signal.SIGKILL
     assert file.read_bytes() == b"old"
+
+
+def test_permissions_are_the_users(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "a.bin", b"")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.bin").stat().st_mode & 0o777 == 0o640
+
+
+def test_what_is_promised_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The content before the name, and the name after the rename; a picture is not waited for."""
+    done = []
+    fsync, replace = os.fsync, Path.replace
+
+    def watched_fsync(handle: int) -> None:
+        done.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        fsync(handle)
+
+    def watched_replace(self: Path, target: Path) -> Path:
+        done.append("rename")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", watched_fsync)
+    monkeypatch.setattr(Path, "replace", watched_replace)
+    write_atomically(tmp_path / "a.bin", b"x")
+    assert done == ["file", "rename", "folder"]
+    write_atomically(tmp_path / "a.png", b"x", durable=False)
+    assert done[3:] == ["rename"]
+
+
+def test_a_name_as_long_as_names_may_be(tmp_path: Path) -> None:
+    write_atomically(tmp_path / ("n" * 255), b"x")
 
 
 def _environment() -> dict[str, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from fmmp_runtime.settings import to_json
 from fmmp_train.checkpoint.files import load_model, save_model
 from fmmp_train.cli import eval as cli_eval
 from fmmp_train.cli import train as cli_train
@@ -17,7 +18,6 @@ from fmmp_train.evaluation.evaluate import evaluate
 from fmmp_train.evaluation.pairs import draw_pairs
 from fmmp_train.evaluation.predictors import network_predictor
 from fmmp_train.model import Network
-from fmmp_train.training.config import to_json
 from fmmp_train.training.inputs import Locations, training_set, validation_pairs
 from fmmp_train.training.presets import MixtureConfig
 from fmmp_train.training.run.journal import read_journal

@@ -82,7 +82,7 @@ def paint_images(
             progress(done, len(needed))
     target = Path(folder) / "annotations" / Path(file).name
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(target, Path(file).read_bytes())
+    write_atomically(target, Path(file).read_bytes(), durable=False)
     return painted, len(needed)
 
 

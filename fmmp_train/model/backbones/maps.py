@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fmmp_train.model.limits import check_backbone_name
+
 STRIDES = (8, 16, 32)
 
 
@@ -31,6 +33,7 @@ def create_backbone(name: str, image_size: int) -> nn.Module:
     Raises:
         ValueError: timm has no such network, or it can't give these maps; says which of them is missing.
     """
+    check_backbone_name(name)
     try:
         with torch.device("meta"):  # shapes alone
             probe: Any = timm.create_model(name, features_only=True, pretrained=False)

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from fmmp_runtime.pose import InputConfig
 from fmmp_runtime.settings import from_json, to_json
+from fmmp_train.model.limits import check_limits
 
 Self = TypeVar("Self", bound="CapeFormerConfig")
 
@@ -24,6 +25,10 @@ class CapeFormerConfig:
     sigma: int = 2  # of the support's heat maps, cells of 64
     max_keypoints: int = 100  # K; enters the code of the keypoints' order
     image_size: int = 256  # pixels, both sides of a crop
+
+    def __post_init__(self) -> None:
+        """Refuse what no machine holds, and a backbone that is no plain name."""
+        check_limits(self)
 
     @property
     def inputs(self) -> InputConfig:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 
+from fmmp_runtime import settings
 from fmmp_runtime.pose import METHODS, InputConfig, Method
+from fmmp_train.model.limits import MAX_WEIGHTS, check_limits
 
 Structure = Literal["full", "lite"]
 Start = Literal["center", "match"]
@@ -43,17 +44,13 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """Fill in the inner heads; refuse what no network can be built from."""
         object.__setattr__(self, "inner_heads", self.inner_heads or self.num_heads)
-        for name in (
-            "dim",
-            "num_heads",
-            "inner_heads",
-            "num_points",
-            "num_layers",
-            "max_keypoints",
-            "image_size",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        check_limits(self)
+        weights = self.num_layers * (self.num_heads if self.structure == "full" else 1) * self.dim**2
+        if weights > MAX_WEIGHTS:
+            raise ValueError(
+                f"num_layers ({self.num_layers}), num_heads ({self.num_heads}) and dim ({self.dim}) make a "
+                "network that no machine holds: lower one of them"
+            )
         heads = self.inner_heads if self.structure == "full" else math.lcm(self.inner_heads, self.num_heads)
         if self.dim % math.lcm(4, heads):
             raise ValueError(
@@ -97,13 +94,9 @@ class ModelConfig:
 
     @classmethod
     def from_json(cls, text: str) -> ModelConfig:
-        """Read what `to_json` wrote; an unknown field is an error that names the known ones."""
-        values: dict[str, Any] = json.loads(text)
-        known = {field.name for field in fields(cls)}
-        if unknown := sorted(values.keys() - known):
-            raise ValueError(f"unknown model settings {unknown}; known: {sorted(known)}")
-        return cls(**values)
+        """Read what `to_json` wrote; raises as `fmmp_runtime.settings.from_json` does."""
+        return settings.from_json(cls, text)
 
     def to_json(self) -> str:
         """One line of JSON with every field."""
-        return json.dumps(asdict(self), sort_keys=True)
+        return settings.to_json(self)

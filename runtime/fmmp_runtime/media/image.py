@@ -84,7 +84,7 @@ def write_image(path: Path | str, image: Image) -> None:
         raise ImageError(f"{file}: OpenCV cannot write {file.suffix!r} images; use .png or .jpg") from error
     if not written:
         raise ImageError(f"{file}: OpenCV could not encode a {image.shape[1]} x {image.shape[0]} image")
-    write_atomically(file, data.tobytes())
+    write_atomically(file, data.tobytes(), durable=False)
 
 
 def check_image(image: NDArray[Any], name: str = "image") -> Image:

@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading weights: what fits is loaded, what doesn't is named, and no file is ever executed."""
 
+import os
 import pickle
+import resource
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from fmmp_train.checkpoint.files import load_model, load_network, save_model
@@ -104,10 +112,154 @@ def test_a_broken_file_is_named(suffix: str, released: dict[str, Tensor], tmp_pa
         (b"", "an empty file"),
     ],
 )
-def test_what_is_no_checkpoint_is_called_what_it_is(content: bytes, kind: str, tmp_path: Path) -> None:
-    (tmp_path / "split1.pth").write_bytes(content)
-    with pytest.raises(ValueError, match=rf"split1\.pth is no PyTorch checkpoint but .*{kind}"):
-        load_model(tmp_path / "split1.pth")
+@pytest.mark.parametrize("name", ["split1.pth", "split1.safetensors"])
+def test_what_is_no_checkpoint_is_called_what_it_is(
+    content: bytes, kind: str, name: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{name} is no checkpoint but .*{kind}"):
+        load_model(tmp_path / name)
+
+
+def test_a_file_is_known_by_its_content(released: dict[str, Tensor], tmp_path: Path) -> None:
+    save_model(Network(SMALL), tmp_path / "ours.pth")
+    assert load_model(tmp_path / "ours.pth").config == SMALL
+    torch.save(released, tmp_path / "theirs.safetensors")
+    assert load_model(tmp_path / "theirs.safetensors").config == ModelConfig()
+
+
+def test_batches_that_were_not_counted(released: dict[str, Tensor], tmp_path: Path) -> None:
+    """As PyTorch before 0.4.1 wrote it, and tools that leave out what is not read."""
+    older = {name: tensor for name, tensor in released.items() if not name.endswith("num_batches_tracked")}
+    assert len(older) < len(released)
+    expected = load_model(released).state_dict()
+    for name, tensor in load_model(older).state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            assert torch.equal(tensor, expected[name])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_is_named(value: float, tmp_path: Path) -> None:
+    network = Network(SMALL)
+    network.query_miners[1].norm.weight.data[3] = value
+    save_model(network, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=r"query_miners\.1\.norm\.weight holds numbers that are not finite"):
+        load_model(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "predictor.support_layers.0.norm1.weight",
+        "predictor.support_layers.0.deform_attn.attn_layers.0.attention_weights.weight",
+        "predictor.decoder_layers.2.self_attn.in_proj_weight",
+        "backbone.conv1.weight",
+        "backbone_projs.0.0.weight",
+    ],
+)
+def test_a_parameter_without_axes_is_one_line(name: str, released: dict[str, Tensor]) -> None:
+    with pytest.raises(ValueError, match=r"axes|rows|backbone|misshapen") as caught:
+        load_model(released | {name: torch.tensor(1.0)})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [torch.zeros(3, device="meta"), torch.zeros(3).to_sparse()],
+    ids=["on no device", "sparse"],
+)
+def test_a_tensor_without_numbers_of_its_own(shell: Tensor, tmp_path: Path) -> None:
+    torch.save({"weight": shell}, tmp_path / "shell.pth")
+    with pytest.raises(ValueError, match="plain tensors"):
+        load_model(tmp_path / "shell.pth")
+
+
+def with_config(path: Path, text: str) -> Path:
+    """A file of ours whose configuration is `text`."""
+    save_file({"a": torch.zeros(1)}, path, {"fmmp_config": text})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"width": 3}', "unknown key 'width'; known keys are backbone,"),
+        ("null", "must be an object, got null"),
+        ("[]", "must be an object, got"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "nested more than"),
+        ('{"dim": "256"}', 'dim must be a whole number, got "256"'),
+        ('{"num_layers": true}', "num_layers must be a whole number, got true"),
+        ('{"dim": 256, "dim": 128}', "'dim' is given twice"),
+        ('{"dim": NaN}', "NaN is no number"),
+        ('{"num_layers": 10000000}', "num_layers must be 1 to 64, got 10000000"),
+        ('{"max_keypoints": 1000000000}', "max_keypoints must be 1 to 4096, got 1000000000"),
+        ('{"dim": 2048, "num_heads": 64, "num_layers": 64}', "no machine holds"),
+        ('{"image_size": 32000000}', "image_size must be 1 to 4096"),
+        ('{"num_heads": 0}', "num_heads must be 1 to 256, got 0"),
+        ('{"backbone": "nobodys"}', "backbone 'nobodys'"),
+        ('{"backbone": "hf-hub:some/model"}', "backbone must be the name of a timm model"),
+        ('{"backbone": "local-dir:/etc"}', "backbone must be the name of a timm model"),
+        ('{"backbone": "a/b"}', "backbone must be the name of a timm model"),
+    ],
+)
+def test_a_configuration_that_no_network_has(text: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=says) as caught:
+        load_model(with_config(tmp_path / "model.safetensors", text))
+    assert "\n" not in str(caught.value)
+
+
+def test_no_file_makes_us_ask_a_server(tmp_path: Path) -> None:
+    """In a process of its own, in which the hub is a server of this machine and nothing is offline."""
+    asked = []
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        do_HEAD = do_GET  # the library's name
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    file = with_config(tmp_path / "model.safetensors", '{"backbone": "hf-hub:some/model"}')
+    with HTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                f"from fmmp_train.checkpoint import load_model; load_model({str(file)!r})",
+            ],
+            env=os.environ
+            | {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HUB_OFFLINE": "0"}
+            | {"PYTHONPATH": os.pathsep.join(sys.path), "HF_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        server.shutdown()
+    assert "backbone must be the name of a timm model" in done.stderr
+    assert not asked
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the disk."""
+    network, file = Network(SMALL), tmp_path / "model.safetensors"
+    save_model(network, file)
+    before = file.read_bytes()
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
+    try:
+        with pytest.raises(OSError, match=r"cannot write .*model\.safetensors: File too large"):
+            save_model(network, file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
@@ -160,12 +312,7 @@ def test_other_files_are_no_checkpoint(content: object, tmp_path: Path) -> None:
         load_model(tmp_path / "other.pth")
 
 
-def test_an_unknown_setting_is_named(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
-    save_file({"a": torch.zeros(1)}, tmp_path / "new.safetensors", {"fmmp_config": '{"width": 3}'})
-    with pytest.raises(ValueError, match=r"unknown model settings \['width'\]; known: .*backbone"):
-        load_model(tmp_path / "new.safetensors")
+def test_a_file_without_a_configuration_is_not_ours(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="not an FMMP checkpoint"):
         load_model(tmp_path / "other.safetensors")
@@ -174,5 +321,5 @@ def test_an_unknown_setting_is_named(tmp_path: Path) -> None:
 def test_settings_without_inner_heads_have_as_many_as_heads() -> None:
     assert ModelConfig.from_json('{"num_heads": 4, "dim": 32}').inner_heads == 4
     assert replace(ModelConfig(), num_heads=2).inner_heads == 8
-    with pytest.raises(ValueError, match=r"dim \(20\) must be a multiple .* num_heads 5, inner_heads 8"):
+    with pytest.raises(ValueError, match=r"dim \(20\) must be a multiple .*num_heads 5, inner_heads 8"):
         ModelConfig(dim=20, num_heads=5, inner_heads=8)

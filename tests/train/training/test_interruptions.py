@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 import torch
 
+from fmmp_runtime.settings import to_json
 from fmmp_train.checkpoint.files import load_model
 from fmmp_train.data import DataError
-from fmmp_train.training.config import to_json
 from fmmp_train.training.inputs import Locations
 from fmmp_train.training.presets import MixtureConfig, TrainConfig
 from fmmp_train.training.run.journal import LOG_FILE, read_journal

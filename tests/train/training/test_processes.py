@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 
+from fmmp_runtime.settings import to_json
 from fmmp_train.model import Network
-from fmmp_train.training.config import to_json
 from fmmp_train.training.inputs import Locations, create_mixture
 from fmmp_train.training.presets import LossConfig, TrainConfig
 from fmmp_train.training.run.journal import LOG_FILE, read_journal

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fmmp_train.training.config import to_json
+from fmmp_runtime.settings import to_json
 from fmmp_train.training.run.state import load_state
 from tests.train.recipes import tiny
 
