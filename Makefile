@@ -4,6 +4,7 @@
 .PHONY: help install nvidia test quick demo docs lint format clean
 
 BASE_PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -27,7 +28,7 @@ nvidia: $(BIN)/python
 	$(BIN)/python trt_plugins/tensorrt/fetch_nvidia.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -q -m "not slow" --durations=5

@@ -11,12 +11,13 @@ import pytest
 from tests.cpp.build import Probe, build, environment
 from tests.cpp.c_api import Api
 from tests.fakes.bundle import write_bundle
+from tests.once import make_once
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The build folder."""
-    return build(tmp_path_factory.mktemp("cpp"))
+    return make_once(tmp_path_factory, "cpp", build)
 
 
 @pytest.fixture(scope="session")

@@ -23,21 +23,8 @@ SCORE = 1e-5 if PIXELS < 1 else 0.01
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo model's, compared with torch on one crop: tests/export looks closer."""
-    pytest.importorskip("torch", reason="needs the [train,export] extras")
-    from fmmp_export import export
-    from fmmp_export.demo import MODELS, find_checkpoint
-    from fmmp_export.parity import examples
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(examples.COUNT, "fp32", 1)
-        return export.export_bundle(find_checkpoint(MODELS), tmp_path_factory.mktemp("demo") / "demo").path
-
-
-@pytest.fixture(scope="module")
-def python(bundle: Path) -> PoseEstimator:
-    return PoseEstimator(bundle, backend="onnxruntime", threads=1)
+def python(demo_bundle: Path) -> PoseEstimator:
+    return PoseEstimator(demo_bundle, backend="onnxruntime", threads=1)
 
 
 def photographs() -> list[Image]:
@@ -70,7 +57,7 @@ def assert_same(
 
 
 def test_keypoints_are_those_of_python(
-    built: Path, bundle: Path, python: PoseEstimator, tmp_path: Path
+    built: Path, demo_bundle: Path, python: PoseEstimator, tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(0)
     for number, picture in enumerate(photographs()):
@@ -84,12 +71,14 @@ def test_keypoints_are_those_of_python(
         support = ("--support", tmp_path / "support.ppm", "--keypoints", text(points))
         flags = ("--visible", text(np.arange(9) != number), "--save-state", tmp_path / "cpp.safetensors")
         look = ("--frame", tmp_path / "frame.ppm", "--box", text(box), "--threads", "1")
-        result = fmmp_locate(built, bundle, *support, *flags, *look)
+        result = fmmp_locate(built, demo_bundle, *support, *flags, *look)
         assert_same(result, python, frame, state, box)
         assert_same(result, python, frame, python.load_state(tmp_path / "cpp.safetensors"), box)
 
 
-def test_from_a_state_of_python(built: Path, bundle: Path, python: PoseEstimator, tmp_path: Path) -> None:
+def test_from_a_state_of_python(
+    built: Path, demo_bundle: Path, python: PoseEstimator, tmp_path: Path
+) -> None:
     picture = photographs()[0]
     state = python.remember([Support(picture, [[200, 150], [260, 150], [230, 200]], [[0, 1], [1, 2]])])
     state.save(tmp_path / "state.safetensors")
@@ -102,7 +91,7 @@ def test_from_a_state_of_python(built: Path, bundle: Path, python: PoseEstimator
         "--threads",
         "1",
     )
-    assert_same(fmmp_locate(built, bundle, *arguments), python, picture, state, None)
+    assert_same(fmmp_locate(built, demo_bundle, *arguments), python, picture, state, None)
 
 
 @pytest.mark.parametrize(
@@ -132,11 +121,11 @@ def test_faults_of_the_command_line(built: Path, arguments: tuple[str, ...], cod
     ],
 )
 def test_faults_of_a_frame_file(
-    built: Path, bundle: Path, python: PoseEstimator, tmp_path: Path, data: bytes, says: str
+    built: Path, demo_bundle: Path, python: PoseEstimator, tmp_path: Path, data: bytes, says: str
 ) -> None:
     picture = np.zeros((40, 50, 3), np.uint8)
     python.remember([Support(picture, [[10, 10]])]).save(tmp_path / "state")
     (tmp_path / "frame.ppm").write_bytes(data)
-    result = fmmp_locate(built, bundle, "--state", tmp_path / "state", "--frame", tmp_path / "frame.ppm")
+    result = fmmp_locate(built, demo_bundle, "--state", tmp_path / "state", "--frame", tmp_path / "frame.ppm")
     assert result.returncode == 1
     assert says in result.stderr

@@ -17,6 +17,8 @@ from fmmp_train.model import ModelConfig, Network
 from tests.backbones import HIERARCHICAL, PLAIN
 from tests.export.test_export import FLOAT_ATOL, draw_feed, run_torch
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("backbone", [HIERARCHICAL, PLAIN])
 def test_a_transformer_exports_and_runs(backbone: str, tmp_path: Path) -> None:

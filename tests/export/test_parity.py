@@ -17,9 +17,11 @@ from onnx import numpy_helper
 
 from fmmp_export.cli.parity import main
 from fmmp_export.export import Export
-from fmmp_export.graph.parts import example_inputs, support_part
+from fmmp_export.graph.parts import Part, example_inputs, support_part
 from fmmp_export.graph.repack import repack
+from fmmp_export.graph.writer import export_program
 from fmmp_export.parity import compare as parity
+from fmmp_export.parity import tensors as parity_tensors
 from fmmp_export.parity.compare import compare_bundle
 from fmmp_export.parity.tensors import compare_tensors, torch_tensors
 from fmmp_runtime import backends
@@ -32,6 +34,22 @@ from fmmp_train.checkpoint.files import save_model
 from fmmp_train.model import Network
 from fmmp_train.model.images import MEAN, STD
 from tests.export.conftest import SHOTS
+
+
+@pytest.fixture(autouse=True)
+def _traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trace of one part takes 5 s, and all tests here look at the same few."""
+    monkeypatch.setattr(parity_tensors, "export_program", export_once)
+
+
+_PROGRAMS: dict[tuple[tuple[str, ...], str], torch.onnx.ONNXProgram] = {}
+
+
+def export_once(part: Part) -> torch.onnx.ONNXProgram:
+    key = part.inputs, repr(part.module)
+    if key not in _PROGRAMS:
+        _PROGRAMS[key] = export_program(part)
+    return _PROGRAMS[key]
 
 
 def spoil(bundle: Path, folder: Path, graph: str, change: Callable[[onnx.ModelProto], None]) -> Path:

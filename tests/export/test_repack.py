@@ -77,6 +77,7 @@ def test_packing_moves_no_point(config: ModelConfig, shots: int, target: Target)
     np.testing.assert_allclose(repack(network, target)(*inputs), expected, rtol=0, atol=SAME)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["one_shot", "two_shot", "k35_mixup"])
 @pytest.mark.parametrize("target", TARGETS)
 def test_graphs_give_the_released_numbers(

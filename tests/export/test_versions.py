@@ -18,6 +18,8 @@ from fmmp_train.model import ModelConfig
 from fmmp_train.training.presets import change, released
 from tests.train.recipes import network_of
 
+pytestmark = pytest.mark.slow
+
 TINY = ModelConfig(
     backbone="test_efficientnet",
     dim=16,

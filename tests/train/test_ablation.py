@@ -74,6 +74,7 @@ def test_tables_name_what_was_measured() -> None:
     assert "table3-3" not in text
 
 
+@pytest.mark.slow
 def test_whole_command_goes_on_where_it_stopped(
     data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,7 @@ def exit_code(command: list[str], of: object = cli_train) -> int:
     return code
 
 
+@pytest.mark.slow
 def test_train_then_resume_then_evaluate(
     tmp_path: Path, data_folder: Path, recipe: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,6 +105,7 @@ def test_mp100_protocol(model: Path, data_folder: Path, tmp_path: Path) -> None:
     assert next(iter(json.loads(file.read_text())["methods"].values()))["pairs"] == 8
 
 
+@pytest.mark.slow
 def test_mp100_in_one_file_is_learnt_from(tmp_path: Path, data_folder: Path, recipe: str) -> None:
     content = json.loads((data_folder / "annotations" / "train.json").read_text())
     known = [each for each in content["annotations"] if each["category_id"] == 1][:2]
@@ -199,6 +201,7 @@ def test_a_worker_says_what_is_wrong_in_one_line(
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_state_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     start(tiny(steps=1), Locations(), tmp_path, device="cpu")
     file = tmp_path / STATE_FILE

@@ -11,7 +11,7 @@ import pytest
 
 from tests.plugins.cpu.cpp_build import COMPILER, PLUGINS, build, run
 
-pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler (c++)")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler (c++)")]
 
 # -O0: quick to compile; ctest runs them at -O1.
 SANITIZERS = ("-O0", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

@@ -17,6 +17,8 @@ from fmmp_runtime.backends.crops import SOURCE
 from fmmp_runtime.pose import crop_matrix, invert_matrix
 from tests.plugins.cuda.driver import COMPILER, HERE, HOST_FLAGS, PLUGINS, require_stand_in
 
+pytestmark = pytest.mark.slow
+
 Image = NDArray[np.uint8]
 SIZE = 256
 # The kernel rounds shares to float32 (2^-25 of a pixel) and sums four products: below 1e-4 of a grey level,

@@ -12,6 +12,8 @@ import pytest
 from tests.plugins.cuda.gpu import require_tool
 from tests.plugins.cuda.nvidia import FETCH, FOLDER
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 
 

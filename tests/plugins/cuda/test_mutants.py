@@ -20,6 +20,8 @@ from tests.plugins.cuda.driver import (
     run,
 )
 
+pytestmark = pytest.mark.slow
+
 HEADER, KERNELS = "include/fmmp/ms_deform_attn.h", "src/cuda/kernels.cuh"
 FAST_TO_COMPILE = ("-O0",)
 

@@ -102,6 +102,7 @@ def run_two(asked: EvaluationConfig) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_two_processes_share_the_work(asked: EvaluationConfig) -> None:
     [whole] = compare(replace(asked, out=None)).values()
     done = run_two(asked)
@@ -118,6 +119,7 @@ def test_two_processes_share_the_work(asked: EvaluationConfig) -> None:
     np.testing.assert_allclose(alone.error, whole.error, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_loses_nothing_of_the_others(asked: EvaluationConfig) -> None:
     [whole] = compare(replace(asked, out=None)).values()
     image = asked.data / "images" / "201.png"

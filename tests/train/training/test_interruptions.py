@@ -30,7 +30,10 @@ from fmmp_train.training.train import BEST_FILE, MODEL_FILE, Progress, resume, s
 from tests.train.recipes import tiny
 
 ROOT = Path(__file__).parents[3]
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and forked processes are POSIX's")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="signals and forked processes are POSIX's"),
+]
 
 
 def recipe() -> TrainConfig:

@@ -47,6 +47,7 @@ def run(out: Path, **changes: object) -> tuple[Outcome, list[Progress]]:
     return start(tiny(**changes), Locations(), out, device="cpu", on_progress=told.append), told
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("slow_source")
 def test_a_slow_source_shows(tmp_path: Path) -> None:
     outcome, told = run(tmp_path, steps=12)

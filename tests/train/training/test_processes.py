@@ -27,10 +27,13 @@ from fmmp_train.training.train import MODEL_FILE, resume, start
 from tests.train.recipes import tiny
 
 ROOT = Path(__file__).parents[3]
-pytestmark = pytest.mark.skipif(
-    not torch.distributed.is_available() or not torch.distributed.is_gloo_available(),
-    reason="this torch has no gloo, through which processes on a CPU talk",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not torch.distributed.is_available() or not torch.distributed.is_gloo_available(),
+        reason="this torch has no gloo, through which processes on a CPU talk",
+    ),
+]
 
 
 def recipe() -> TrainConfig:

@@ -35,11 +35,13 @@ def here() -> list[str]:
     return digests(draw(workers=0))
 
 
+@pytest.mark.slow
 def test_any_number_of_workers_makes_the_same_stream(here: list[str]) -> None:
     assert digests(draw(workers=2)) == here
     assert len(set(here)) == STEPS * BATCH  # no two draw the same
 
 
+@pytest.mark.slow
 def test_a_resumed_stream_goes_on_with_fewer_workers(here: list[str]) -> None:
     assert digests(draw(workers=1, start=4)) == here[4 * BATCH :]
 

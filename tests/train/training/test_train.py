@@ -20,6 +20,8 @@ from fmmp_train.training.run.state import STATE_FILE, load_state
 from fmmp_train.training.train import BEST_FILE, MODEL_FILE, OnProgress, Progress, resume, start
 from tests.train.recipes import tiny
 
+pytestmark = pytest.mark.slow
+
 
 class Killed(Exception):
     """The power went."""

@@ -16,7 +16,7 @@ from fmmp_train.training.run.state import load_state
 from tests.train.recipes import tiny
 
 ROOT = Path(__file__).parents[3]
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and scripts are POSIX's")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="signals and scripts are POSIX's")]
 
 # The workers' interpreter is a script that dies; multiprocessing's own helper is started before.
 PROGRAM = (
