@@ -20,14 +20,20 @@ settings.load_profile("fmmp")
 
 
 # Fixtures that export or compile: a test that asks for one of them is slow, whatever it does itself.
-_SLOW_FIXTURES = {"recorded", "recorded_cpu", "built", "cpu_program", "demo_bundle"}
+_SLOW_FIXTURES = {
+    *("recorded", "recorded_cpu", "float_export", "half_export", "cpu_export", "cpu_half_export"),
+    *("built", "cpu_program", "demo_bundle"),
+}
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow by what it asks for."""
     for item in items:
-        if _SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+        asked = set(getattr(item, "fixturenames", ()))
+        if "request" in asked and hasattr(item, "callspec"):  # by name, through getfixturevalue
+            asked |= {str(value) for value in item.callspec.params.values()}
+        if _SLOW_FIXTURES & asked:
             item.add_marker(pytest.mark.slow)
 
 

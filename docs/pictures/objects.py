@@ -101,7 +101,7 @@ def found(estimator: PoseEstimator, made: list[Pair]) -> list[tuple[str, np.ndar
         shown = support.keypoints_px, support.visible, pair.links
         panels.append(pose_panel(f"one example: {pair.category}", image, *shown, box=box))
         state = estimator.remember([Support(image, shown[0], pair.links, shown[1], box)])
-        asked = [("found", pair.query.image, pair.query.box_xywh)]
+        asked: list[tuple[str, Path, np.ndarray | None]] = [("found", pair.query.image, pair.query.box_xywh)]
         if pair.category == "motorcycle":
             asked.append(("no motorcycle there: unsure", cat, None))
         for title, file, where in asked:
