@@ -38,6 +38,20 @@ def test_table_of_rooms() -> None:
     assert written == with_table(written), AGAIN
 
 
+def test_every_test_of_the_field_cases_is_there() -> None:
+    page = (ROOT / "docs" / "field-cases.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page)
+    assert len(named) > 20
+    missing = [
+        f"{file}::{name}"
+        for file, name in named
+        if f"def {name}(" not in (ROOT / file).read_text(encoding="utf-8")
+    ]
+    assert not missing
+    numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", page, flags=re.MULTILINE)]
+    assert numbers == list(range(1, len(numbers) + 1))  # docstrings of tests name rows
+
+
 def run(example: str, *arguments: object) -> str:
     done = subprocess.run(
         [sys.executable, EXAMPLES / example, *map(str, arguments)],
