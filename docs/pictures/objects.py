@@ -14,12 +14,12 @@ import matplotlib
 import numpy as np
 
 from fmmp_export.demo import MOTORCYCLE_LINKS, motorcycle_task
-from fmmp_export.parity.examples import photograph_folder
 from fmmp_runtime import PoseEstimator, Support
 from fmmp_runtime.annotation.reader import read_annotation
 from fmmp_runtime.media.image import image_size, read_image, write_image
 from fmmp_runtime.media.sheet import draw_sheet, pose_panel
 from fmmp_train.data import Instance
+from fmmp_train.data.examples.photographs import photograph_folder
 from fmmp_train.evaluation.baselines import copy_support, nearest_neighbours
 from fmmp_train.evaluation.evaluate import on_crops
 from fmmp_train.evaluation.pairs import Pair
