@@ -40,7 +40,7 @@ def read_links(
     if links_from is None and low > 0 and high == count:
         shifted = [[start - 1, end - 1] for start, end in pairs]
         return shifted, ["the skeleton counts keypoints from 1, as COCO's own files do: read so"]
-    first = links_from or 0
+    first = int(links_from or 0)
     for number, pair in enumerate(pairs):
         if min(pair) < first or max(pair) >= count + first:
             worst = min(pair) if min(pair) < first else max(pair)

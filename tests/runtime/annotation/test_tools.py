@@ -118,6 +118,15 @@ def test_label_studio(picture: Path) -> None:
     _check(_read(picture, json.dumps([short | {"kp": values[:3], "box": values[3:]}]), "a.json"))
     with pytest.raises(AnnotationError, match="task 13 has 0 annotations"):
         _read(picture, json.dumps(tasks), "a.json", "#13")
+    results = tasks[0]["annotations"][0]["result"]
+    results[0]["image_rotation"] = 90
+    with pytest.raises(AnnotationError, match="was turned in Label Studio"):
+        _read(picture, json.dumps(tasks), "a.json")
+    results[0]["image_rotation"] = 0
+    results[3]["value"]["rotation"] = 5
+    with pytest.raises(AnnotationError, match="a box in it is rotated"):
+        _read(picture, json.dumps(tasks), "a.json")
+    results[3]["value"]["rotation"] = 0
     del tasks[0]["annotations"][0]["result"][1]["original_width"]
     with pytest.raises(AnnotationError, match="lacks original_width"):
         _read(picture, json.dumps(tasks), "a.json")

@@ -34,6 +34,8 @@ def read_label_studio(content: Any, request: Request) -> Annotation:  # noqa: AN
     task = choose({str(task.get("id", number)): task for number, task in enumerate(tasks)}, request, "task")
     points, box, size_hw = [], [], None
     for value, width, height in _regions(task):
+        if value.get("rotation") and "keypointlabels" not in value:
+            raise AnnotationError("a box in it is rotated, which is not read: draw it upright")
         if not width or not height:
             raise AnnotationError(
                 "a result lacks original_width and original_height, so percents stay percents"
@@ -56,6 +58,10 @@ def _regions(task: Mapping[str, Any]) -> Iterator[tuple[Region, float, float]]:
         if len(drawn) != 1:
             raise AnnotationError(f"task {task.get('id')} has {len(drawn)} annotations: leave one of them")
         for result in drawn[0]["result"]:
+            if result.get("image_rotation"):
+                raise AnnotationError(
+                    "the picture was turned in Label Studio, which is not read: save it turned"
+                )
             if "value" in result and "x" in result["value"]:
                 yield result["value"], result.get("original_width"), result.get("original_height")
         return
