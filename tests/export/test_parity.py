@@ -173,7 +173,7 @@ def test_an_engine_that_fails_is_no_absent_one(
         version="10",
         arch="sm86",
         plugin="0",
-        sha256="0",
+        sha256="0" * 64,
         built_from={},
         plugin_inside=False,
     )
