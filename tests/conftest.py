@@ -19,10 +19,10 @@ settings.register_profile("fmmp", derandomize=True, deadline=None, max_examples=
 settings.load_profile("fmmp")
 
 
-# Fixtures that export or compile: a test that asks for one of them is slow, whatever it does itself.
+# Fixtures that export, compile or take a library apart: a test that asks for one of them is slow.
 _SLOW_FIXTURES = {
     *("recorded", "recorded_cpu", "float_export", "half_export", "cpu_export", "cpu_half_export"),
-    *("built", "cpu_program", "demo_bundle"),
+    *("built", "cpu_program", "demo_bundle", "kernels"),
 }
 
 

@@ -65,6 +65,7 @@ def draw(config: ModelConfig, shots: int, pairs: int = 2) -> list[torch.Tensor]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("shots", [1, 3, 5])
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)

@@ -94,6 +94,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return add_reference(write_bundle(folder, batches=[2]))
 
 
+@pytest.mark.slow
 def test_whole_command(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib", reason="needs matplotlib: pip install matplotlib")
     json_file, picture = tmp_path / "r.json", tmp_path / "r.png"
@@ -108,6 +109,7 @@ def test_whole_command(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert all(row["timing"]["peak_mb"] > 10 and row["timing"]["load_s"] > 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_slower_than_the_baseline_ends_with_1(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

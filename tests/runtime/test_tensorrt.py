@@ -189,6 +189,7 @@ def test_states_take_turns(estimator: PoseEstimator, device: FakeDevice) -> None
     assert device.uploaded - uploaded == 6 * rounded  # frames alone
 
 
+@pytest.mark.slow
 def test_a_dead_state_gives_its_memory_back(estimator: PoseEstimator, device: FakeDevice) -> None:
     (state,) = remembered(estimator, 1)
     estimator.locate(FRAMES[0], state)

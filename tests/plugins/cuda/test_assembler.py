@@ -30,7 +30,6 @@ def grouped(kernels: list[Kernel]) -> list[Kernel]:
     return [kernel for kernel in kernels if kernel.name == "grouped_kernel"]
 
 
-@pytest.mark.slow
 def test_every_gpu_has_every_kernel(kernels: list[Kernel]) -> None:
     for arch in LIMITS:
         mine = [kernel for kernel in kernels if kernel.arch == arch]

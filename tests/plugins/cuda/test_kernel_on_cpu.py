@@ -138,6 +138,7 @@ def test_value_heads_must_be_the_heads_or_one(cpu_program: Path, tmp_path: Path)
     assert result.status == INVALID_VALUE
 
 
+@pytest.mark.slow
 def test_far_cells_of_huge_values_are_found(tmp_path: Path) -> None:
     require_stand_in()
     program = build_for_cpu(

@@ -73,11 +73,13 @@ def cape() -> CapeFormer:
     return network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["one_shot", "two_shot"])
 def test_capeformer_reproduces_the_released_numbers(cape: CapeFormer, name: str) -> None:
     check(cape, load_case(f"capeformer/{name}"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["", "_swinv2_tiny"])
 def test_graphcape_reproduces_the_released_numbers(suffix: str) -> None:
     network = load_model(state_of(f"graphcape/parameters{suffix}", graphcape.fill))

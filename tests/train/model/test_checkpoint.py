@@ -51,6 +51,7 @@ WRAPPERS: dict[str, Callable[[dict[str, Tensor]], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
 def test_the_released_file_is_read_in_every_wrapping(
     wrap: Callable[[dict[str, Tensor]], object], released: dict[str, Tensor], tmp_path: Path
