@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from fmmp_runtime.media.image import read_image
+from fmmp_runtime.pose import Method
 from fmmp_train.checkpoint.files import save_model
 from fmmp_train.cli.figures import main
 from fmmp_train.data import find_annotations, read_annotations
 from fmmp_train.evaluation.evaluate import Answer
-from fmmp_train.evaluation.pairs import Pair
+from fmmp_train.evaluation.pairs import Pair, prepare
 from fmmp_train.figures.attention import attention_figure, reads_of, record_reads
 from fmmp_train.figures.crops import choose_pairs
 from fmmp_train.figures.methods import methods_figure
@@ -92,6 +93,19 @@ def test_attention_leaves_the_network_as_it_was(network: Network, pairs: list[Pa
     assert not any(module._forward_hooks for module in network.modules())
     with pytest.raises(ValueError, match=r"has keypoints 0 to \d+, no 99"):
         attention_figure(network, pairs, keypoint=99)
+
+
+@pytest.mark.parametrize("method", ["zero", "mixup"])
+def test_attention_is_of_the_padding_that_the_network_gets(pairs: list[Pair], method: Method) -> None:
+    network = Network(replace(tiny().model, test_padding=method)).eval()
+    seen: list[torch.Tensor] = []
+    handle = network.position_code.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    attention_figure(network, pairs[:1])
+    handle.remove()
+    expected = prepare(pairs[:1], network.config.inputs).inputs["keypoints"]
+    np.testing.assert_array_equal(seen[0].numpy(), expected)  # of the support, padded
+    uniform = prepare(pairs[:1], replace(network.config.inputs, padding="uniform")).inputs["keypoints"]
+    assert np.abs(expected - uniform).max() > 0.05  # the figure would show other points
 
 
 def test_heads_share_reference_points_in_order() -> None:
