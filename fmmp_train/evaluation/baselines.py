@@ -11,6 +11,7 @@ from fmmp_train.checkpoint.pretrained import LITE0, load_pretrained
 from fmmp_train.evaluation.evaluate import CropAnswer
 from fmmp_train.evaluation.pairs import Bools, Crops, Floats
 from fmmp_train.model.images import normalize
+from fmmp_train.model.points import cell_centres
 
 
 def copy_support(crops: Crops) -> CropAnswer:
@@ -66,7 +67,7 @@ class NearestNeighbour(nn.Module):
         reference = functional.normalize((sampled * shown).sum(1), dim=-1)  # (B, K, C)
         position = (keypoints * shown).sum(1) / shown.sum(1).clamp(min=1)  # (B, K, 2)
         cosine = reference @ functional.normalize(cells.flatten(2), dim=1)  # (B, K, h * w)
-        centres = _cell_centres(height, width).to(cosine)  # (h * w, 2)
+        centres = cell_centres(height, width, cosine)  # (h * w, 2)
         squared = (position[:, :, None] - centres).square().sum(-1)  # (B, K, h * w)
         score = self.similarity * cosine - self.distance * squared
         if self.soft:
@@ -101,14 +102,6 @@ def nearest_neighbours() -> dict[str, NearestNeighbour]:
         "nearest neighbour x position": NearestNeighbour(backbone, soft=False),
         "nearest neighbour x position, soft": NearestNeighbour(backbone, soft=True),
     }
-
-
-def _cell_centres(height: int, width: int) -> Tensor:
-    """(height * width, 2): x, y in [0, 1], rows first."""
-    y, x = torch.meshgrid(
-        (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width, indexing="ij"
-    )
-    return torch.stack((x, y), dim=-1).flatten(0, 1)
 
 
 def _shown_mean(keypoints: Floats, visible: Bools) -> Floats:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from fmmp_train.model.points import cell_centres
+
 
 class Proposals(NamedTuple):
     """Where keypoints may be."""
@@ -31,18 +33,17 @@ class ProposalGenerator(nn.Module):
         sought = self.support(keypoints)
         sought = sought * (1 + self.gate(sought).tanh())
         similarity = sought @ self.query(cells).mT  # (B, K, N)
-        centres, number = _cells(size, cells)
+        centres, number = cell_centres(*size, cells).to(cells.dtype), _numbers(size, cells)
         best = number[similarity.argmax(-1)]  # (B, K, 2), first of equals
         is_near = ((number - best[:, :, None]).abs() <= 1).all(-1)  # (B, K, N)
         local = torch.where(is_near, similarity, -torch.inf)
         return Proposals(local.softmax(-1) @ centres, similarity.softmax(-1) @ centres, similarity)
 
 
-def _cells(size: tuple[int, int], like: Tensor) -> tuple[Tensor, Tensor]:
-    """Centres (N, 2) in [0, 1] and numbers (N, 2), x and y, of the cells of a map, row by row."""
+def _numbers(size: tuple[int, int], like: Tensor) -> Tensor:
+    """Column and row of the cells of a map, (N, 2), row by row."""
     height, width = size
     rows, columns = torch.meshgrid(
         torch.arange(height, device=like.device), torch.arange(width, device=like.device), indexing="ij"
     )
-    number = torch.stack((columns, rows), dim=-1).flatten(0, 1)
-    return (number.to(like.dtype) + 0.5) / torch.tensor([width, height], device=like.device), number
+    return torch.stack((columns, rows), dim=-1).flatten(0, 1)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fmmp_train.model.deform_attn import ms_deform_attn
+from fmmp_train.model.points import cell_centres
 
 ROUNDS = 4  # look-ups; the expectation is revised between them
 MIN_VARIANCE = 1e-3  # (fraction of the crop)^2: a belief narrower than a cell is not surer
@@ -143,14 +144,6 @@ def unit(x: Tensor, dim: int) -> Tensor:
 def closeness(points: Tensor, grid: Tensor) -> Tensor:
     """Minus the squared distance of points (B, K, 2) to cells (N, 2), (B, K, N); as one product."""
     return 2 * points @ grid.mT - grid.square().sum(-1) - points.square().sum(-1, keepdim=True)
-
-
-def cell_centres(height: int, width: int, like: Tensor) -> Tensor:
-    """Centres (H*W, 2), x and y in [0, 1], of the cells of a map, row by row."""
-    y = (torch.arange(height, dtype=torch.float32, device=like.device) + 0.5) / height
-    x = (torch.arange(width, dtype=torch.float32, device=like.device) + 0.5) / width
-    rows, columns = torch.meshgrid(y, x, indexing="ij")
-    return torch.stack((columns, rows), dim=-1).flatten(0, 1)
 
 
 def make_template(
