@@ -38,7 +38,7 @@ docs: $(STAMP)
 	@echo "build/docs/index.html"
 
 demo: $(STAMP)
-	$(BIN)/python -m fmmp_export.demo --out demo
+	$(BIN)/python -m fmmp_export.cli.demo --out demo
 
 lint: $(STAMP)
 	$(BIN)/pre-commit run --all-files

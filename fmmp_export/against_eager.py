@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much faster than PyTorch: `python -m fmmp_export.against_eager --ckpt CHECKPOINT`.
+"""How much faster than PyTorch: `python -m fmmp_export.cli.against_eager`.
 
 The checkpoint runs eagerly in torch as it was trained, 48 calls of the operator a pair, and as a bundle in
 ONNX Runtime. Each way has a process of its own, one at a time, and they take turns for some rounds: what
@@ -8,24 +8,19 @@ counts is the ratio within a round, which a slow minute of the machine moves lit
 
 from __future__ import annotations
 
-import argparse
-import json
-import logging
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from fmmp_export.export import export_bundle
-from fmmp_runtime.bench.machine import Machine, this_machine
+from fmmp_runtime.bench.machine import Machine
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.reference import Reference
-from fmmp_runtime.files import write_atomically
 
 WARMUP = 3  # calls
 BATCH = 8  # frames of the batched way
@@ -117,7 +112,7 @@ def measure(
                 call = [side, str(checkpoint), str(bundles / str(way.shots)), way.graph]
                 call += [str(way.batch), str(calls)]
                 found = subprocess.run(
-                    [sys.executable, "-m", "fmmp_export.against_eager", "--time", *call],
+                    [sys.executable, "-m", "fmmp_export.against_eager", *call],
                     stdout=subprocess.PIPE,
                     text=True,
                     check=True,
@@ -184,46 +179,6 @@ def table(outcomes: Sequence[Outcome], machine: Machine, precision: str) -> str:
     return "\n".join(lines)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns 0 where every gate is reached, else 1."""
-    arguments = sys.argv[1:] if argv is None else argv
-    if arguments[:1] == ["--time"]:
-        side, checkpoint, bundle, graph, *numbers = arguments[1:]
-        print(_time(side, checkpoint, bundle, graph, *map(int, numbers)))
-        return 0
-    parser = argparse.ArgumentParser(
-        prog="python -m fmmp_export.against_eager",
-        description="Time a checkpoint in eager PyTorch and as a bundle in ONNX Runtime, in turns.",
-    )
-    parser.add_argument("--ckpt", type=Path, required=True, help="released .pth, or ours")
-    parser.add_argument(
-        "--precision", choices=("fp32", "int8"), default="fp32", help="(default: %(default)s)"
-    )
-    parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
-    parser.add_argument("--calls", type=int, default=15, help="of each way in a round (default: %(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every number")
-    args = parser.parse_args(arguments)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    machine = this_machine()
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            outcomes = measure(
-                args.ckpt,
-                Path(folder),
-                precision=args.precision,
-                rounds=args.rounds,
-                calls=args.calls,
-                on_progress=lambda line: print(line, file=sys.stderr),
-            )
-        if args.json:
-            rows = [asdict(each) | {"ratio": each.ratio, "reached": each.verdict} for each in outcomes]
-            content = {"machine": asdict(machine), "precision": args.precision, "ways": rows}
-            write_atomically(args.json, (json.dumps(content, indent=1) + "\n").encode())
-    except (OSError, ValueError, subprocess.CalledProcessError) as error:
-        parser.exit(1, f"against_eager: {error}\n")
-    print(table(outcomes, machine, args.precision))
-    return int(any(outcome.verdict == "missed" for outcome in outcomes))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+if __name__ == "__main__":  # one measurement, in a process of its own
+    side, checkpoint, bundle, graph, *numbers = sys.argv[1:]
+    print(_time(side, checkpoint, bundle, graph, *map(int, numbers)))

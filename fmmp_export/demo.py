@@ -7,7 +7,6 @@ is in the right one; and synthetic categories with numbers that training never d
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
@@ -81,19 +80,6 @@ class Result:
 
     hits: list[float]  # PCK of each query
     milliseconds: list[float]  # of each query but the first, which loads the graph
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the demo; returns its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m fmmp_export.demo", description=__doc__)
-    parser.add_argument("--ckpt", type=Path, help="checkpoint (default: the one in models/)")
-    parser.add_argument("-o", "--out", type=Path, default=Path("demo"), help="(default: %(default)s)")
-    args = parser.parse_args(argv)
-    try:
-        run(args.ckpt or find_checkpoint(MODELS), args.out)
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"fmmp demo: {error}\n")
-    return 0
 
 
 def run(checkpoint: Path, out: Path) -> None:
@@ -219,7 +205,3 @@ def _write_annotation(
     content = {"keypoints": keypoints.tolist(), "links": [list(link) for link in links]}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps(content | ({"names": list(names)} if names else {})).encode())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -37,6 +37,25 @@ class Processes:
         return gathered
 
 
+def choose_device(name: str) -> str:
+    """`name` as PyTorch knows it; "auto" is a GPU where it finds one, else the CPU.
+
+    Raises:
+        ValueError: there is no such device.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(name).type
+    except RuntimeError as error:
+        raise ValueError(f"no device is called {name!r}: use auto, cpu or cuda") from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {name}: this PyTorch finds no GPU; use cpu")
+    return name
+
+
 @contextmanager
 def join_processes(device: str) -> Iterator[Processes]:
     """Meet the other processes, if the launcher started any; several machines need no common folder."""

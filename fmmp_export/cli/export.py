@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fmmp_runtime.cli.arguments import positive
+from fmmp_runtime.cli.arguments import add_out, add_overwrite, new_parser, positive
 from fmmp_runtime.cli.command import command
 
 if TYPE_CHECKING:
@@ -34,41 +33,53 @@ def main(argv: Sequence[str] | None = None) -> int:
         or any((args.keypoints, args.out, args.data, args.target, args.batch, args.shots, args.msda))
     ):
         parser.error("--bundle adds engines to what was exported: beside it, only --backend and --arch count")
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    logging.getLogger("fmmp_export").setLevel(logging.INFO)
-    try:
-        if args.backend == "onnx":
-            _export(args)
-        else:
-            _export_engines(args)
-    except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
-        parser.exit(1, f"fmmp-export: {error}\n")
+    _check_free(args)
+    from fmmp_train.terminal import show_steps  # needs rich, of the extra
+
+    with show_steps("fmmp_export"):
+        lines = _export(args)[1] if args.backend == "onnx" else _export_engines(args)
+    print("\n".join(lines))
     return 0
 
 
-def _export_engines(args: argparse.Namespace) -> None:
+def _out(args: argparse.Namespace) -> Path:
+    out: Path = args.out or Path(f"{args.ckpt.stem}-{args.precision}")
+    return out
+
+
+def _check_free(args: argparse.Namespace) -> None:
+    """Refuse to replace a bundle unasked, before minutes of work.
+
+    Raises:
+        FileExistsError: there is one.
+    """
+    if not (args.bundle or args.overwrite) and (_out(args) / "model.json").exists():
+        raise FileExistsError(f"{_out(args)} is a bundle already: choose another --out, or say --overwrite")
+
+
+def _export_engines(args: argparse.Namespace) -> list[str]:
     from fmmp_export.engines.engine import add_engines, find_builder
 
     builder = find_builder(args.backend, args.arch)  # first: an export takes minutes, to miss a package none
-    path = args.bundle or _export(args)
-    for made in add_engines(path, builder):
-        print(
-            f"{made.path}: {made.path.stat().st_size / 1e6:.0f} MB, "
-            + ("there already" if made.seconds is None else f"built in {made.seconds:.0f} s")
-        )
+    path, lines = (args.bundle, []) if args.bundle else _export(args)
+    return lines + [
+        f"{made.path}: {made.path.stat().st_size / 1e6:.0f} MB, "
+        + ("there already" if made.seconds is None else f"built in {made.seconds:.0f} s")
+        for made in add_engines(path, builder)
+    ]
 
 
-def _export(args: argparse.Namespace) -> Path:
+def _export(args: argparse.Namespace) -> tuple[Path, list[str]]:
+    """Make a bundle; returns it, and what there is to say of it."""
     from fmmp_export.export import export_bundle  # imports torch: after parsing, so that --help is instant
 
     precision: Precision = args.precision
     msda: Msda = args.msda or "fmmp"
     on_cpu = precision != "fp16" and args.backend == "onnx" and msda == "fmmp"
     target: Target = args.target or ("cpu" if on_cpu else "gpu")
-    out = args.out or Path(f"{args.ckpt.stem}-{precision}")
     made = export_bundle(
         args.ckpt,
-        out,
+        _out(args),
         precision=precision,
         shots=args.shots or 1,
         keypoints=args.keypoints,
@@ -77,21 +88,19 @@ def _export(args: argparse.Namespace) -> Path:
         msda=msda,
         data=args.data,
     )
-    for backend, parity in made.model.parity.items():
-        print(
-            f"{made.path}: {made.model.precision} for a {made.model.target.upper()}, "
-            f"{made.model.shots} shot(s), K={made.model.keypoints}, "
-            f"{made.num_nodes['query']} nodes a frame, made in {made.seconds:.0f} s\n"
-            f"  {backend} against torch: max {parity['max_px']:.2g} px, p99 {parity['p99_px']:.2g} px, "
-            f"PCK@0.05 {parity['pck_bundle']:.1f} against {parity['pck_torch']:.1f}"
-        )
-    return made.path
+    return made.path, [
+        f"{made.path}: {made.model.precision} for a {made.model.target.upper()}, "
+        f"{made.model.shots} shot(s), K={made.model.keypoints}, "
+        f"{made.num_nodes['query']} nodes a frame, made in {made.seconds:.0f} s\n"
+        f"  {backend} against torch: max {parity['max_px']:.2g} px, p99 {parity['p99_px']:.2g} px, "
+        f"PCK@0.05 {parity['pck_bundle']:.1f} against {parity['pck_torch']:.1f}"
+        for backend, parity in made.model.parity.items()
+    ]
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="fmmp-export",
-        description="Write a checkpoint as a bundle of static ONNX graphs, after comparing it with torch.",
+    parser = new_parser(
+        "fmmp-export", "Write a checkpoint as a bundle of static ONNX graphs, after comparing it with torch."
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--ckpt", type=Path, help="released .pth, or ours (.safetensors)")
@@ -127,9 +136,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="also graphs that take N frames at once",
     )
-    parser.add_argument(
-        "-o", "--out", type=Path, help="folder to make (default: CKPT-fp32, -fp16 or -int8, here)"
-    )
+    add_out(parser, metavar="DIR", help="folder to make (default: CKPT-fp32, -fp16 or -int8, here)")
+    add_overwrite(parser, help="replace a bundle that is there, once the new one has passed")
     parser.add_argument(
         "--backend",
         choices=("onnx", "tensorrt", "tensorrt-rtx"),
@@ -160,3 +168,7 @@ def _arch(text: str) -> str:
     if not re.fullmatch(r"sm_?\d{2,3}", text):
         raise argparse.ArgumentTypeError(f"expected a GPU architecture such as sm86, got {text!r}")
     return text.replace("_", "")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -4,56 +4,47 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fmmp_runtime.cli.arguments import add_json, check_places, new_parser
 from fmmp_runtime.cli.command import command
 
 if TYPE_CHECKING:
     from fmmp_export.parity.compare import BundleParity, GraphTensors
 
 WORST = 5  # keypoints that are named
-FILE_WIDTH = 118  # characters a line, where no terminal says
 
 
 @command("fmmp-parity", extra="export")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns 0 where all give what the checkpoint gives, else 1."""
-    parser = _parser()
-    args = parser.parse_args(argv)
+    args = _parser().parse_args(argv)
+    check_places(args.json)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    try:
-        from fmmp_export.parity.compare import (
-            compare_bundle,  # imports torch: after parsing, so that --help is instant
-        )
-        from fmmp_runtime.files import write_atomically
+    from fmmp_export.parity.compare import compare_bundle  # imports torch: after parsing
+    from fmmp_runtime.files import write_json
 
-        found = []
-        for bundle in args.bundle:
-            found.append(compare_bundle(args.ckpt, bundle, backends=args.backend, data=args.data))
-            _print(found[-1])
-        if args.json:
-            rows = [asdict(each) | {"passed": each.passed} for each in found]
-            write_atomically(args.json, (json.dumps(rows, indent=1) + "\n").encode())
-    except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
-        parser.exit(1, f"fmmp-parity: {error}\n")
+    found = []
+    for bundle in args.bundle:
+        found.append(compare_bundle(args.ckpt, bundle, backends=args.backend, data=args.data))
+        _print(found[-1])
+    if args.json:
+        write_json(args.json, [asdict(each) | {"passed": each.passed} for each in found])
     return int(not all(each.passed for each in found))
 
 
 def _print(found: BundleParity) -> None:
     from rich.box import SIMPLE
-    from rich.console import Console
     from rich.table import Table
 
     from fmmp_runtime.pose import THRESHOLDS
+    from fmmp_train.terminal import table_console
 
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = FILE_WIDTH
+    console = table_console()
     for backend in found.backends:
         title = f"{found.bundle}, {found.precision}, on {backend.description}"
         table = Table(title=title, title_justify="left", box=SIMPLE)
@@ -69,14 +60,16 @@ def _print(found: BundleParity) -> None:
         console.print(
             "PCK is the bundle's/torch's. Keypoints farthest off in the last layer: "
             + ", ".join(f"{number} ({px:.2g} px)" for number, px in worst)
-            + f". Score: at most {backend.score_max:.2g} off."
+            + f". Score: at most {backend.score_max:.2g} off.",
+            soft_wrap=True,
         )
     for tensors in found.tensors:
-        console.print(_tensor_line(tensors))
+        console.print(_tensor_line(tensors), soft_wrap=True)
     for name, reason in found.absent.items():
-        console.print(f"{name}: not compared here: {reason}")
+        console.print(f"{name}: not compared here: {reason}", soft_wrap=True)
     faults = [f"{backend.backend}: {fault}" for backend in found.backends for fault in backend.faults]
-    console.print("\n".join(["FAIL", *faults]) if faults else "PASS: it gives what the checkpoint gives")
+    verdict = "\n".join(["FAIL", *faults]) if faults else "PASS: it gives what the checkpoint gives"
+    console.print(verdict, soft_wrap=True)
 
 
 def _tensor_line(found: GraphTensors) -> str:
@@ -94,9 +87,9 @@ def _tensor_line(found: GraphTensors) -> str:
 def _parser() -> argparse.ArgumentParser:
     from fmmp_runtime.backends import NAMES
 
-    parser = argparse.ArgumentParser(
-        prog="fmmp-parity",
-        description="Compare bundles with their checkpoint in torch: by layer and by keypoint, in "
+    parser = new_parser(
+        "fmmp-parity",
+        "Compare bundles with their checkpoint in torch: by layer and by keypoint, in "
         "pixels of the crop and in PCK, and tensor by tensor. Ends with 1 where one is beyond its limit.",
     )
     parser.add_argument("--ckpt", type=Path, required=True, help="checkpoint that the bundles were made of")
@@ -111,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", type=Path, help="MP-100-style folder to compare on (default: a few photographs)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
+    add_json(parser, help="write all numbers")
     return parser
 
 

@@ -6,7 +6,6 @@ Only `Estimator.confidence` changes; no keypoint moves.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,10 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.nn import functional
 
-from fmmp_runtime.pose import CORRECT_WITHIN
 from fmmp_train.calibration.evidence import Sample, join, pair_sample, synthetic_sample
 from fmmp_train.checkpoint.files import CONFIG_KEY, load_model, save_model
-from fmmp_train.data import find_annotations, read_annotations
 from fmmp_train.evaluation import trust
-from fmmp_train.evaluation.pairs import Pair, draw_pairs
+from fmmp_train.evaluation.pairs import Pair
 from fmmp_train.evaluation.report.charts import draw_reliability, save_figure
 from fmmp_train.evaluation.trust import Bin
 from fmmp_train.model.estimator import Estimator
@@ -136,14 +133,16 @@ def _held_out(sample: Sample, judged: Sample) -> Tensor:
     return score
 
 
-def calibrate_file(path: Path, pairs: Sequence[Pair], *, synthetic: int = SYNTHETIC) -> Calibration:
+def calibrate_file(
+    path: Path, pairs: Sequence[Pair], *, synthetic: int = SYNTHETIC, device: str = "cpu"
+) -> Calibration:
     """Calibrate a `.safetensors` checkpoint of ours in place; its notes stay.
 
     Raises:
         OSError: it can't be read or written.
         ValueError: it is none, or see `calibrate`.
     """
-    network = load_model(path)
+    network = load_model(path).to(device)
     with safe_open(path, framework="pt") as file:
         notes = {key: value for key, value in (file.metadata() or {}).items() if key != CONFIG_KEY}
     result = calibrate(network, pairs, synthetic=synthetic)
@@ -166,50 +165,3 @@ def draw(result: Calibration, path: Path) -> None:
     draw_reliability(axes, bins)
     axes.legend(loc="upper left", fontsize=9)
     save_figure(figure, path)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Calibrate a checkpoint: `python -m fmmp_train.calibration.calibrate MODEL --data DIR`."""
-    parser = argparse.ArgumentParser(
-        prog="fmmp_train.calibration.calibrate", description="Calibrate a checkpoint's score, in place."
-    )
-    parser.add_argument("model", type=Path, help=".safetensors checkpoint")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        required=True,
-        action="append",
-        metavar="DIR",
-        help="has annotations/ and images/; may be given several times",
-    )
-    parser.add_argument("--split", default="val", help="of every folder (default: %(default)s)")
-    parser.add_argument("--pairs", type=int, default=24, help="of a category (default: %(default)s)")
-    parser.add_argument(
-        "--synthetic",
-        type=int,
-        default=SYNTHETIC,
-        help="categories that are drawn beside them (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--picture", type=Path, metavar="FILE", help="draw the reliability before and after, .png"
-    )
-    args = parser.parse_args(argv)
-    try:
-        datasets = [read_annotations(find_annotations(folder, args.split)) for folder in args.data]
-        pairs = [pair for dataset in datasets for pair in draw_pairs(dataset, per_category=args.pairs)]
-        result = calibrate_file(args.model, pairs, synthetic=args.synthetic)
-        if args.picture is not None:
-            draw(result, args.picture)
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"{parser.prog}: {error}\n")
-    within = f"error below {CORRECT_WITHIN:g} of the longer box side"
-    print(f"{result.right:.1%} of the keypoints are right ({within})")
-    errors = f"{result.before:.3f} before, {result.after:.3f} after, {result.held_out:.3f} held out"
-    print(f"expected calibration error: {errors}")
-    for part in result.reliability:
-        print(f"score {part.score:.2f}: {part.right:.2f} right ({part.weight:.1%} of the keypoints)")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

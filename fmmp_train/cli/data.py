@@ -4,52 +4,46 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from fmmp_runtime.cli.arguments import positive
+from fmmp_runtime.cli.arguments import add_out, as_now, new_parser, positive
 from fmmp_runtime.cli.command import command
-
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
 
 SPLITS = ("train", "val", "test")
 _LINES_SHOWN = 8
+_LISTS = {"--splits": "/", "--shots": ","}  # and what once stood between their values
 
 
 @command("fmmp-data", extra="train")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = _parser()
-    args = parser.parse_args(argv)
-    try:
-        return _COMMANDS[args.command](args)
-    except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
-        parser.exit(1, f"fmmp-data: {error}\n")
+    words = as_now(argv, "fmmp-data", renamed={"--output": "--out"}, lists=_LISTS)
+    args = _parser().parse_args(words)
+    return _COMMANDS[args.command](args)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="fmmp-data", description="Data in the layout of MP-100.")
+    parser = new_parser("fmmp-data", "Data in the layout of MP-100.")
     commands = parser.add_subparsers(dest="command", required=True)
     new = commands.add_parser("synthetic", help="invent categories and write pictures of them")
-    new.add_argument("-o", "--out", type=Path, required=True, help="folder; gets annotations/ and images/")
+    add_out(new, required=True, metavar="DIR", help="gets annotations/ and images/")
     new.add_argument("--categories", type=positive, default=20, help="(default: %(default)s)")
     new.add_argument("--instances", type=positive, default=20, help="pictures of each (default: %(default)s)")
     new.add_argument("--seed", type=_whole, default=0, help="(default: %(default)s)")
     new.add_argument("--split", default="train", help="name of the annotation file (default: %(default)s)")
     new.add_argument(
         "--splits",
-        type=_three,
-        metavar="N/N/N",
+        type=positive,
+        nargs=len(SPLITS),
+        metavar="N",
         help="write train, val and test instead, of so many categories each; none is in two of them",
     )
     paint = commands.add_parser("paint", help="paint images to fit annotations")
     paint.add_argument("file", type=Path, help="annotation file")
-    paint.add_argument("-o", "--out", type=Path, required=True, help="folder; gets annotations/ and images/")
+    add_out(paint, required=True, metavar="DIR", help="gets annotations/ and images/")
     paint.add_argument(
         "--episodes",
         type=positive,
@@ -57,7 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     paint.add_argument("--queries", type=positive, default=15, help="of an episode (default: %(default)s)")
     paint.add_argument(
-        "--shots", type=_positives, default=(1, 5), metavar="N,N", help="of the episodes (default: 1,5)"
+        "--shots",
+        type=positive,
+        nargs="+",
+        default=(1, 5),
+        metavar="N",
+        help="of the episodes (default: 1 5)",
     )
     check = commands.add_parser("check", help="say what a data folder holds and what is missing")
     check.add_argument("folder", type=Path, help="with annotations/*.json and images/")
@@ -69,23 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     draw.add_argument(
         "--seed", type=_whole, default=1, help="1 gives the published ones (default: %(default)s)"
     )
-    draw.add_argument("-o", "--output", type=Path, help="write them here instead")
+    add_out(draw, metavar="FILE", help="write them here instead")
     show = commands.add_parser("show", help="draw an annotation with names and numbers")
     show.add_argument("file", help="as for fmmp-run; with #ID behind its name if it has several annotations")
     show.add_argument("--image", type=Path, help="(default: the one that the annotation names)")
-    show.add_argument("-o", "--out", type=Path, required=True, help="picture to write")
+    add_out(show, required=True, metavar="FILE", help="picture to write")
     return parser
-
-
-def _three(text: str) -> tuple[int, ...]:
-    values = tuple(positive(part) for part in text.split("/"))
-    if len(values) != len(SPLITS):
-        raise argparse.ArgumentTypeError(f"expected {len(SPLITS)} numbers such as 70/10/20, got {text}")
-    return values
-
-
-def _positives(text: str) -> tuple[int, ...]:
-    return tuple(positive(part) for part in text.split(","))
 
 
 def _whole(text: str) -> int:
@@ -96,19 +84,16 @@ def _whole(text: str) -> int:
 
 
 def _synthetic(args: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from fmmp_train.data.coco import read_annotations
     from fmmp_train.data.tools.write import write_synthetic
+    from fmmp_train.terminal import show_bar
 
     sizes = (
         {args.split: args.categories} if args.splits is None else dict(zip(SPLITS, args.splits, strict=True))
     )
     first = 0
     for split, categories in sizes.items():
-        with Progress(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(f"categories of {split}", total=categories)
+        with show_bar(f"categories of {split}", categories) as show:
             file = write_synthetic(
                 args.out,
                 categories=categories,
@@ -116,7 +101,7 @@ def _synthetic(args: argparse.Namespace) -> int:
                 seed=args.seed,
                 split=split,
                 first=first,
-                progress=functools.partial(_show, bar, task),
+                progress=show,
             )
         first += categories
         dataset = read_annotations(file)
@@ -128,17 +113,11 @@ def _synthetic(args: argparse.Namespace) -> int:
     return 0
 
 
-def _show(bar: Progress, task: TaskID, done: int) -> None:
-    bar.update(task, completed=done)
-
-
 def _paint(args: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from fmmp_train.data.coco import read_annotations
     from fmmp_train.data.episodes import draw_episodes
     from fmmp_train.data.tools.depict import paint_images
+    from fmmp_train.terminal import show_bar
 
     wanted: set[int] | None = None
     if args.episodes is not None:
@@ -147,29 +126,25 @@ def _paint(args: argparse.Namespace) -> int:
         for shots in args.shots:
             drawn = draw_episodes(dataset, shots=shots, queries=args.queries, episodes=args.episodes)
             wanted |= {number for episode in drawn for number in (*episode.support, *episode.queries)}
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("images", total=None)
+    with show_bar("images") as show:
         painted, needed = paint_images(
             args.file,
             args.out,
             wanted=wanted,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=show,
         )
     print(f"{args.out}: {painted} images painted, {needed - painted} were there; no photographs")
     return 0
 
 
 def _check(args: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.progress import Progress
-
     from fmmp_train.data.tools.check import check_folder
     from fmmp_train.data.tools.inventory import is_mp100, split_states, take_inventory
     from fmmp_train.data.tools.inventory_tables import print_files, print_inventory
+    from fmmp_train.terminal import show_bar
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("images", total=None)
-        reports, broken = check_folder(args.folder, lambda done: bar.update(task, completed=done))
+    with show_bar("images") as show:
+        reports, broken = check_folder(args.folder, show)
     print_files(reports)
     if is_mp100(reports):
         print_inventory(take_inventory(reports, broken), split_states(reports))
@@ -206,11 +181,11 @@ def _episodes(args: argparse.Namespace) -> int:
         ],
     }
     text = json.dumps(content)
-    if args.output is None:
+    if args.out is None:
         print(text)
         return 0
-    write_atomically(args.output, f"{text}\n".encode())
-    print(f"{args.output}: {len(drawn)} episodes of {len(dataset.categories)} categories")
+    write_atomically(args.out, f"{text}\n".encode())
+    print(f"{args.out}: {len(drawn)} episodes of {len(dataset.categories)} categories")
     return 0
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fmmp_runtime.cli.command import command
+from fmmp_runtime.cli.arguments import add_device, add_json, add_out, as_now, check_places, new_parser
+from fmmp_runtime.cli.command import command, say
 
 if TYPE_CHECKING:
     from fmmp_train.evaluation.bootstrap import Mean, Summary
@@ -16,21 +17,24 @@ if TYPE_CHECKING:
     from fmmp_train.processes import Processes
 
 
+_LISTS = {"--split": ",", "--categories": ","}  # and what once stood between their values
+
+
 @command("fmmp-eval", extra="train")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = _parser()
-    args = parser.parse_args(argv)
+    args = parser.parse_args(as_now(argv, "fmmp-eval", lists=_LISTS))
     if args.model is None and not args.baselines:
-        parser.error("nothing to evaluate: give a MODEL, or --baselines, or both")
-
-    from fmmp_train.evaluation.protocol import Protocol  # after parsing, so that --help is instant
-    from fmmp_train.evaluation.report.tables import print_splits
-    from fmmp_train.processes import join_processes
-
+        parser.error("nothing to evaluate: give a MODEL first, or --baselines, or both")
     splits = tuple(dict.fromkeys(args.split))
     if args.json is not None and len(splits) > 1:
         parser.error("--json is for one split: give --out DIR, which gets a report for each")
+
+    from fmmp_train.evaluation.protocol import Protocol  # after parsing, so that --help is instant
+    from fmmp_train.evaluation.report.tables import print_splits
+    from fmmp_train.processes import choose_device, join_processes
+
     try:
         protocol = Protocol(
             name=args.protocol,
@@ -44,13 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     except ValueError as error:
         parser.error(str(error))
-    try:
-        with join_processes(args.device) as processes:
-            summaries = {
-                split: _evaluate(args, split, len(splits) > 1, protocol, processes) for split in splits
-            }
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"fmmp-eval: {error}\n")
+    check_places(args.json)
+    args.device = choose_device(args.device)
+    with join_processes(args.device) as processes:
+        summaries = {split: _evaluate(args, split, len(splits) > 1, protocol, processes) for split in splits}
+    if processes.leads and args.model is not None and args.model.is_file():
+        say("fmmp-eval", f"{args.model} ran on {args.device}")
     if len(splits) > 1 and processes.leads:
         print_splits(summaries)
     return 0
@@ -110,9 +113,7 @@ def _evaluate(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="fmmp-eval", description="PCK of a checkpoint or a bundle per category and overall."
-    )
+    parser = new_parser("fmmp-eval", "PCK of a checkpoint or a bundle per category and overall.")
     default = " (default: %(default)s)"
     parser.add_argument(
         "model", type=Path, nargs="?", metavar="MODEL", help="checkpoint (file) or bundle (folder)"
@@ -122,14 +123,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--split",
-        type=_names,
+        nargs="+",
         default=("val",),
-        metavar="NAME,NAME",
+        metavar="NAME",
         help="annotations/<name>.json, one or several (default: val)",
     )
     parser.add_argument("--shots", type=int, default=1, help="support images" + default)
     parser.add_argument(
-        "--categories", type=_ids, default=(), metavar="ID,ID", help="only these (default: all of the split)"
+        "--categories",
+        type=int,
+        nargs="+",
+        default=(),
+        metavar="ID",
+        help="only these (default: all of the split)",
     )
     parser.add_argument("--baselines", action="store_true", help="also copying and nearest neighbour")
     parser.add_argument(
@@ -150,28 +156,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, help="(default: 0 for pairs, 1 for mp100 as published)")
     parser.add_argument("--keypoints", type=int, help="K of a released checkpoint (default: its authors')")
-    parser.add_argument("--device", default="cpu", help="of a checkpoint: cpu, cuda" + default)
+    add_device(parser, help="of a checkpoint")
     parser.add_argument("--backend", default="auto", help="of a bundle" + default)
-    parser.add_argument(
-        "--out",
-        type=Path,
+    add_out(
+        parser,
         metavar="DIR",
         help="write every batch here, so that the same command goes on after an interruption; "
         "gets report.json, report.csv and report.png",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the numbers here")
+    add_json(parser, help="also write the numbers here")
     return parser
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
-
-
-def _ids(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected category ids as 1,2,3, got {text!r}") from None
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fmmp_runtime.cli.arguments import add_out, as_now, new_parser, positive
 from fmmp_runtime.cli.command import command
 
 if TYPE_CHECKING:
@@ -16,27 +17,26 @@ if TYPE_CHECKING:
     from fmmp_train.evaluation.pairs import Pair
 
 
+_LISTS = {"--categories": ",", "--counts": ","}  # and what once stood between their values
+
+
 @command("fmmp-figures", extra="train")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = _parser()
-    args = parser.parse_args(argv)
+    args = parser.parse_args(as_now(argv, "fmmp-figures", lists=_LISTS))
     if args.figure == "methods" and not args.models and not args.baselines:
         parser.error("nothing to compare: give a MODEL, or --baselines, or both")
 
-    from fmmp_runtime.media.image import (
-        write_image,  # imports OpenCV: after parsing, so that --help is instant
-    )
+    # Imports OpenCV: after parsing, so that --help is instant.
+    from fmmp_runtime.media.image import write_image
     from fmmp_train.data import read_split
     from fmmp_train.figures.crops import choose_pairs
 
-    try:
-        pairs = choose_pairs(read_split(args.data, args.split), args.categories, args.rows, args.seed)
-        figure = {"padding": _padding, "methods": _methods, "attention": _attention}[args.figure]
-        picture = figure(args, pairs)
-        write_image(args.out, picture)
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"fmmp-figures: {error}\n")
+    pairs = choose_pairs(read_split(args.data, args.split), args.categories, args.rows, args.seed)
+    figure = {"padding": _padding, "methods": _methods, "attention": _attention}[args.figure]
+    picture = figure(args, pairs)
+    write_image(args.out, picture)
     print(f"{args.out}: {picture.shape[1]} x {picture.shape[0]} pixels, {len(pairs)} pairs")
     return 0
 
@@ -74,17 +74,17 @@ def _parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--data", type=Path, required=True, metavar="DIR", help="with annotations/, images/")
     shared.add_argument("--split", default="val", help="annotations/<split>.json" + default)
-    shared.add_argument("--categories", type=_whole_numbers, default=(), metavar="ID,ID", help="only these")
+    shared.add_argument("--categories", type=int, nargs="+", default=(), metavar="ID", help="only these")
     shared.add_argument("--rows", type=int, default=4, help="pairs, one of each category" + default)
     shared.add_argument("--seed", type=int, default=0, help="of the pairs" + default)
-    shared.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help=".png or .jpg")
+    add_out(shared, required=True, metavar="FILE", help=".png or .jpg")
     model = argparse.ArgumentParser(add_help=False)
     model.add_argument("--keypoints", type=int, help="K of a released checkpoint (default: its authors')")
-    parser = argparse.ArgumentParser(prog="fmmp-figures", description="Pictures of what a model does.")
+    parser = new_parser("fmmp-figures", "Pictures of what a model does.")
     figures = parser.add_subparsers(dest="figure", required=True)
     padding = figures.add_parser("padding", parents=[shared], help="keypoints before and after padding")
     padding.add_argument(
-        "--counts", type=_whole_numbers, default=(35, 70), metavar="K,K", help="(default: 35,70)"
+        "--counts", type=positive, nargs="+", default=(35, 70), metavar="K", help="(default: 35 70)"
     )
     padding.add_argument("--method", choices=("uniform", "mixup"), default="uniform", help=default)
     methods = figures.add_parser("methods", parents=[shared, model], help="answers side by side, with errors")
@@ -95,13 +95,6 @@ def _parser() -> argparse.ArgumentParser:
     attention.add_argument("model", type=Path, metavar="MODEL", help="checkpoint")
     attention.add_argument("--keypoint", type=int, help="index (default: the one with the most links)")
     return parser
-
-
-def _whole_numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected whole numbers as 1,2,3, got {text!r}") from None
 
 
 if __name__ == "__main__":

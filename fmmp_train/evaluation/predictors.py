@@ -15,6 +15,7 @@ from fmmp_train.data.pictures import read_picture
 from fmmp_train.evaluation.evaluate import Answer, CropAnswer, Predict, on_crops
 from fmmp_train.evaluation.pairs import Crops, Pair
 from fmmp_train.model.estimator import Estimator, locate_crops
+from fmmp_train.processes import choose_device
 
 
 def network_predictor(estimator: Estimator, *, device: torch.device | str = "cpu") -> Predict:
@@ -76,14 +77,4 @@ def open_predictor(
     """
     if model.is_dir():
         return bundle_predictor(PoseEstimator(model, backend=backend))
-    return network_predictor(load_model(model, max_keypoints=max_keypoints), device=_device(device))
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"no device is called {name!r}: use cpu or cuda") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device cuda: this PyTorch finds no GPU; use cpu")
-    return device
+    return network_predictor(load_model(model, max_keypoints=max_keypoints), device=choose_device(device))

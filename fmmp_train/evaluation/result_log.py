@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fmmp_runtime.files import write_atomically
+from fmmp_runtime.files import write_atomically, write_json
 from fmmp_train.evaluation.evaluate import Measured
 
 RUN_FILE = "run.json"
@@ -51,7 +51,7 @@ class ResultLog:
         self.folder.mkdir(parents=True, exist_ok=True)
         known = self._agree(measured)
         content = {"format": _FORMAT, **measured, "methods": {**known, **methods}}
-        write_atomically(self.folder / RUN_FILE, (json.dumps(content, indent=1) + "\n").encode())
+        write_json(self.folder / RUN_FILE, content)
         self._done: dict[str, dict[int, Batch]] = {}
         for file in sorted(self.folder.glob("pairs-*.jsonl")):
             self._read(file)

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
+from fmmp_runtime.settings import build, parse, to_json
 from fmmp_train.data.examples.augment import Augmentation
 from fmmp_train.data.examples.dataset import ExampleOptions
 from fmmp_train.model import ModelConfig
 from fmmp_train.training.config import override
 from fmmp_train.training.schedule import ScheduleConfig
+from fmmp_train.training.variants import VARIANTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +86,9 @@ class TrainConfig:
     eval_every: int = 1000  # steps between validations
     eval_pairs: int = 24  # of a category
     save_every: int = 500  # steps between savings of the state to resume from
+    calibration: float = (
+        0.1  # at the end, the score is fitted to at most this share of the pairs learnt; 0, none
+    )
 
     def __post_init__(self) -> None:
         """Refuse what no run can follow."""
@@ -97,6 +103,8 @@ class TrainConfig:
             raise ValueError(
                 "epochs are counted in annotated photographs, and the mixture has none: give steps"
             )
+        if self.calibration < 0:
+            raise ValueError(f"calibration must be 0 or more, got {self.calibration}")
         if not 0 <= self.average < 1:
             raise ValueError(f"average must be in [0, 1), got {self.average}")
         if self.loss.match and self.model.start != "match":
@@ -192,37 +200,57 @@ def small() -> TrainConfig:
     )
 
 
-# What the paper's tables and our sweeps change in a recipe, in the words of `fmmp-train --set`.
-_BASE = ("model.links=none", "examples.padding=zero", "model.test_padding=zero", "loss.beta=0")
-VARIANTS: Mapping[str, tuple[str, ...]] = {
-    "table3-1": ("model.support=none", *_BASE),
-    "table3-2": _BASE,
-    "table3-3": _BASE[1:],
-    "table3-4": ("loss.beta=0",),
-    "table3-5": (),
-    "table4-fledged": (),
-    "table4-s3q3": ("model.support=stacked",),
-    "table4-alllink": ("model.links=all",),
-    "table4-nonelink": ("model.links=none",),
-    "table4-mixuptest": ("model.test_padding=mixup",),
-    "table4-zerotest": ("model.test_padding=zero",),
-    "k35": ("model.max_keypoints=35",),
-    "alpha-0.5": ("examples.alpha=0.5",),
-    "alpha-2": ("examples.alpha=2",),
-    "beta-0.25": ("loss.beta=0.25",),
-    "beta-1": ("loss.beta=1",),
-    "layers-1": ("model.num_layers=1",),
-    "layers-2": ("model.num_layers=2",),
-    "layers-4": ("model.num_layers=4",),
-    "heads-2": ("model.num_heads=2",),
-    "heads-4": ("model.num_heads=4",),
-    "shots-5": ("examples.shots=5",),
-}
-
-
 def change(base: TrainConfig, variant: str) -> TrainConfig:
     """A recipe with what one of `VARIANTS` changes in it."""
     return override(base, VARIANTS[variant])
+
+
+def read_recipe(name: str) -> TrainConfig:
+    """A preset by its name, or the recipe of a JSON file, which may name a preset that it changes.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: there is neither, or the recipe is wrong.
+    """
+    if name in PRESETS:
+        return PRESETS[name]()
+    path = Path(name)
+    if not path.is_file():
+        raise ValueError(f"no preset {name!r}, and no such file; presets: {', '.join(PRESETS)}")
+    try:
+        values = parse(path.read_text(encoding="utf-8-sig"))
+        if not isinstance(values, dict):
+            raise ValueError(f"expected an object with fields, got {type(values).__name__}")
+        return _recipe(values)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _recipe(values: dict[str, Any]) -> TrainConfig:
+    """The recipe of a file."""
+    if "preset" not in values:
+        if lacking := [name for name in ("model", "mixture") if name not in values]:
+            raise ValueError(
+                f"no {' and no '.join(lacking)} in it: give a whole recipe (fmmp-train --print-recipe prints "
+                'one), or name the one that this changes, as "preset": "small"'
+            )
+        return build(TrainConfig, values)
+    base = values["preset"]
+    if base not in list(PRESETS):
+        raise ValueError(f"no preset {base!r}; presets: {', '.join(PRESETS)}")
+    changes = {key: value for key, value in values.items() if key != "preset"}
+    if len({"steps", "epochs"} & changes.keys()) == 1:  # the other way to say how long
+        changes = {"steps": None, "epochs": None} | changes
+    return build(TrainConfig, _merge(parse(to_json(PRESETS[base]())), changes))
+
+
+def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with some fields changed, at any depth."""
+    merged = dict(base)
+    for name, value in changes.items():
+        old = base.get(name)
+        merged[name] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def _variant(name: str) -> Callable[[], TrainConfig]:

@@ -78,14 +78,19 @@ def _iterate(loader: DataLoader[Example]) -> Iterator[Batch]:
     """The loader's batches; the death of a worker is noticed when its batch is due, so between two steps."""
     try:
         yield from _unwatched(loader)
-    except (RuntimeError, OSError, EOFError) as error:  # of the connection to it, in one way or another
+    except (
+        RuntimeError,
+        OSError,
+        EOFError,
+        ValueError,
+    ) as error:  # the connection broke, in one way or another
         if not loader.num_workers:
             raise
-        if str(error).startswith("Caught "):  # what a living one raised, with its traceback
-            if not isinstance(error, (OSError, ValueError)):
-                raise
-            reason = re.sub(r"^[\w.]+: ", "", str(error).strip().splitlines()[-1])
+        if str(error).startswith("Caught ") and isinstance(error, (OSError, ValueError)):
+            reason = re.sub(r"^[\w.]+: ", "", str(error).strip().splitlines()[-1])  # behind its traceback
             raise type(error)(reason) from error
+        if str(error).startswith("Caught ") or isinstance(error, ValueError):  # of a living one
+            raise
         what = " ".join(f"{type(error).__name__}: {error}".split())
         raise ChildProcessError(
             f"a worker died, of lack of memory perhaps: try fewer --workers ({what})"

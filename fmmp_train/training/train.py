@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
 
 import torch
 from accelerate import Accelerator
@@ -18,7 +17,6 @@ from torch import Tensor
 
 from fmmp_runtime.pose import THRESHOLDS
 from fmmp_runtime.settings import from_json, to_json
-from fmmp_train.calibration.calibrate import calibrate_file
 from fmmp_train.checkpoint.files import save_model
 from fmmp_train.data.examples.dataset import Batch
 from fmmp_train.evaluation.evaluate import Report, evaluate
@@ -35,9 +33,10 @@ from fmmp_train.training.inputs import (
 from fmmp_train.training.optimizer import create_optimizer, set_rate
 from fmmp_train.training.presets import TrainConfig
 from fmmp_train.training.run.data_watch import DataWatch
-from fmmp_train.training.run.interrupt import stop_requests
+from fmmp_train.training.run.interrupt import StopRequest, stop_requests
 from fmmp_train.training.run.journal import Journal
 from fmmp_train.training.run.pace import Pace, Speed, stopwatch, timed
+from fmmp_train.training.run.scores import calibrate_run
 from fmmp_train.training.run.state import STATE_FILE, RunState, load_state, save_state
 from fmmp_train.training.schedule import factor
 from fmmp_train.training.step import Losses, TrainStep
@@ -68,6 +67,7 @@ class Outcome:
     steps: int
     report: Report | None  # of the last validation since it was started or resumed
     speed: Speed | None  # since then, likewise; None if there were fewer than two steps
+    stopped_by: int | None = None  # number of the signal that asked this process to stop
 
     @property
     def is_finished(self) -> bool:
@@ -204,23 +204,26 @@ class _Run:
             except ChildProcessError as error:  # a worker died, between two steps
                 if accelerator.is_main_process:
                     self._save()
-                if not asked.is_set():  # a request to stop may have reached the worker too
+                if asked.signal is None:  # a request to stop may have reached the worker too
                     raise ChildProcessError(
                         f"{error}. {self.step} steps are saved: --resume goes on"
                     ) from error
-        if accelerator.is_main_process and self.pairs and self.step == self.steps:
-            self._calibrate()
+        is_finished = self.step == self.steps
+        if accelerator.is_main_process and self.pairs and is_finished and config.calibration:
+            most = config.calibration * self.steps * config.batch_size
+            calibrate_run(self.out / MODEL_FILE, self.out / BEST_FILE, self.pairs, most=most)
         accelerator.wait_for_everyone()
-        return Outcome(self.step, self.steps, self.report, self.pace.overall)
+        stopped_by = None if is_finished else asked.signal
+        return Outcome(self.step, self.steps, self.report, self.pace.overall, stopped_by)
 
     def _follow(
-        self, stream: Iterator[Batch], journal: Journal, asked: Event, on_progress: OnProgress | None
+        self, stream: Iterator[Batch], journal: Journal, asked: StopRequest, on_progress: OnProgress | None
     ) -> None:
         """Learn from the batches to the last, or until the run is asked to stop; the state is saved then."""
         config, accelerator, pace = self.config, self.accelerator, self.pace
         for batch, waited in timed(stream):
             learning = stopwatch()
-            losses, waited_mean, must_stop = self._learn(batch, waited, must_stop=asked.is_set())
+            losses, waited_mean, must_stop = self._learn(batch, waited, must_stop=asked.signal is not None)
             pace.add(config.batch_size, seconds=waited + learning(), waited=waited_mean)
             journal.write(self.step, "train", losses)
             if pace.recent is not None and self.step % _SPEED_EVERY == 0:
@@ -288,16 +291,6 @@ class _Run:
             self.best = mean
             save_model(self._answer, self.out / BEST_FILE, notes=self._notes)
         return report
-
-    def _calibrate(self) -> None:
-        """Make the scores of the saved weights honest on the validation pairs."""
-        for name in (MODEL_FILE, BEST_FILE):
-            try:
-                result = calibrate_file(self.out / name, self.pairs)
-            except ValueError as error:  # keypoints all right or all wrong: the score stays as it was
-                LOGGER.warning("%s: %s", name, error)
-            else:
-                LOGGER.info("%s: calibration error %.3f, was %.3f", name, result.after, result.before)
 
     def _save(self) -> None:
         """Save the weights, then the state: a kill between the two does these steps again."""

@@ -3,10 +3,14 @@
 
 import errno
 import hashlib
+import json
+import math
 import os
 import secrets
 import stat
 from pathlib import Path
+
+import numpy as np
 
 PART = ".part"  # ends the name of what is not complete yet
 _SHOWN = 40  # characters of the name that a temporary one starts with: names have a limit
@@ -51,6 +55,27 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write `content` for people and programs; complete or not there.
+
+    Arrays become lists, and numbers that are not finite, which JSON does not know, null.
+
+    Raises:
+        OSError: names the file that could not be written.
+    """
+    write_atomically(path, (json.dumps(_finite(content), indent=1, allow_nan=False) + "\n").encode())
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
 
 
 def read_regular(path: Path, most_bytes: int) -> bytes:

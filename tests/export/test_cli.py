@@ -83,7 +83,10 @@ def test_places_that_cannot_hold_a_bundle(
     assert "is a file" in refused([*start, str(file)], capsys)
     assert "other files and no bundle" in refused([*start, str(folder)], capsys)
     (folder / "model.json").touch()
-    assert "is a bundle with notes.txt in it" in refused([*start, str(folder)], capsys)
+    assert "is a bundle already: choose another --out, or say --overwrite" in refused(
+        [*start, str(folder)], capsys
+    )
+    assert "is a bundle with notes.txt in it" in refused([*start, str(folder), "--overwrite"], capsys)
     assert file.read_text() == (folder / "notes.txt").read_text() == "mine"
 
 
@@ -122,7 +125,8 @@ def test_a_full_disk_leaves_the_old_bundle_and_no_rest(
 
     monkeypatch.setattr(writer, "write", full)
     capsys.readouterr()
-    assert "No space left" in refused(arguments, capsys)
+    assert "is a bundle already" in refused(arguments, capsys)
+    assert "No space left" in refused([*arguments, "--overwrite"], capsys)
     assert {file.name: file.read_bytes() for file in (tmp_path / "bundle").iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 

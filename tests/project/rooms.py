@@ -26,7 +26,7 @@ LEVELS: dict[str, Levels] = {  # from the ground up
         ("cli",),
     ),
     "fmmp_train": (
-        ("model",),
+        ("model", "terminal"),
         ("checkpoint",),
         ("data", "synthetic"),
         ("evaluation", "processes"),

@@ -2,10 +2,14 @@
 """`fmmp-run`: results, names, exit codes, and what it says when something is wrong."""
 
 import json
+import shlex
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,7 +18,7 @@ from fmmp_runtime.cli import run as cli_run
 from fmmp_runtime.media.image import write_image
 from fmmp_runtime.media.video import VideoReader, VideoWriter
 from tests.fakes.bundle import copy_bundle
-from tests.runtime.test_video import Camera
+from tests.runtime.test_video import Camera, cut_video
 
 SQUARE = [[30.0, 20.0], [100.0, 25.0], [95.0, 70.0], [40.0, 60.0]]
 BOX = [20.0, 10.0, 91.0, 71.0]
@@ -282,7 +286,12 @@ def test_wrong_arguments(
 def test_a_camera_that_stops_keeps_what_it_gave(
     bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cv2.VideoCapture", Camera)
+    files = cv2.VideoCapture  # what is written is looked at
+
+    def capture(source: int | str) -> object:
+        return Camera(source) if isinstance(source, int) else files(source)
+
+    monkeypatch.setattr("cv2.VideoCapture", capture)
     said = _fails(_arguments(bundle, folder, ["camera:0", "a.png"]), capsys)
     assert "camera:0 stopped after 3 frames" in said
     assert len(json.loads((folder / "out" / "camera-0-pose.json").read_text())["frames"]) == 3
@@ -360,3 +369,97 @@ def test_stopped_video_keeps_what_it_has(
     assert "stopped after 12 frames" in capsys.readouterr().err
     assert len(json.loads((folder / "out" / "v-pose.json").read_text())["frames"]) == 12
     assert len(list(VideoReader(str(folder / "out" / "v-pose.mp4")))) == 12
+
+
+@pytest.mark.usefixtures("listens_to_ctrl_c")
+def test_ctrl_c_before_the_first_frame_leaves_no_result(
+    bundle: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with VideoWriter(folder / "v.mp4", 25) as writer:
+        writer.write(np.full((96, 144, 3), 90, np.uint8))
+
+    def interrupted(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("fmmp_runtime.cli.run_job._drawn", interrupted)
+    assert _fails(_arguments(bundle, folder, ["v.mp4"]), capsys, code=130).endswith("fmmp-run: interrupted\n")
+    assert [file.name for file in (folder / "out").iterdir()] == ["support-support-pose.jpg"]
+
+
+def test_a_cut_off_video_is_done_as_far_as_it_goes(
+    bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut_video(folder / "v.avi", frames=40, kept=0.5)
+    arguments = _arguments(bundle, folder, ["v.avi", "a.png"])[:-5]
+    said = _fails(arguments, capsys)
+    found = len(json.loads((folder / "out" / "v-pose.json").read_text())["frames"])
+    assert 4 < found < 40
+    assert f"v.avi: {found} of 40 frames could be read" in said
+    assert len(list(VideoReader(str(folder / "out" / "v-pose.mp4")))) == found
+    assert (folder / "out" / "a-pose.json").exists()
+
+
+def test_results_of_other_queries_are_kept(
+    bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "more").mkdir()
+    write_image(folder / "more" / "a.png", np.zeros((90, 140, 3), np.uint8))
+    assert cli_run.main(_arguments(bundle, folder, ["a.png"])) == 0
+    assert cli_run.main(_arguments(bundle, folder, ["a.png"])) == 0  # its own are replaced
+    file = folder / "out" / "a-pose.json"
+    before = file.read_bytes()
+    other = _arguments(bundle, folder, ["b.jpg", "more/a.png"])
+    said = _fails(other, capsys)
+    assert (
+        f"a-pose.json is there already, of {folder}/a.png: choose another --out, or say --overwrite" in said
+    )
+    assert file.read_bytes() == before
+    assert not (folder / "out" / "b-pose.json").exists()  # nothing is begun
+    assert cli_run.main([*other, "--overwrite"]) == 0
+    assert json.loads(file.read_text())["query"] == str(folder / "more" / "a.png")
+
+
+def test_a_picture_that_is_no_result_is_kept(
+    bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "out").mkdir()
+    (folder / "out" / "a-pose.jpg").write_text("mine")
+    assert "a-pose.jpg is there already, of something else" in _fails(_arguments(bundle, folder), capsys)
+    assert (folder / "out" / "a-pose.jpg").read_text() == "mine"
+
+
+def test_every_failure_is_told(
+    bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _: object) -> None:
+        if "support" not in path.name:
+            raise OSError(28, f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr("fmmp_runtime.cli.run_job.write_image", full)
+    said = _fails(_arguments(bundle, folder), capsys)
+    for name in ("a-pose.jpg", "b-pose.jpg"):
+        assert f"cannot write {folder / 'out' / name}: No space left on device" in said
+
+
+def test_lines_in_a_file(bundle: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = folder / "lines.jsonl"
+    assert cli_run.main([*_arguments(bundle, folder), "--json", str(file), "--threads", "1"]) == 0
+    assert [json.loads(line)["query"] for line in file.read_text().splitlines()] == [
+        str(folder / "a.png"),
+        str(folder / "b.jpg"),
+    ]
+    assert " ms a frame" in capsys.readouterr().out
+    arguments = [*_arguments(bundle, folder), "--json", str(folder / "nowhere" / "x")]
+    assert "nowhere is no folder to write x into" in _fails(arguments, capsys)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "2>&- 1>&- 0<&-"])
+def test_closed_streams(bundle: Path, folder: Path, closed: str) -> None:
+    """As a daemon has them."""
+    words = [sys.executable, "-m", "fmmp_runtime.cli.run", *_arguments(bundle, folder, ["a.png"])]
+    done = subprocess.run(f"{shlex.join(words)} {closed}", shell=True, check=False)
+    assert done.returncode == 0
+    assert json.loads((folder / "out" / "a-pose.json").read_text())["known"] == [True] * 4
+    assert sorted(file.name for file in (folder / "out").iterdir()) == [
+        *("a-pose.jpg", "a-pose.json", "sheet-pose.jpg", "support-support-pose.jpg")
+    ]

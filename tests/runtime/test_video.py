@@ -2,14 +2,24 @@
 """Videos in and out."""
 
 import contextlib
+import subprocess
+import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from fmmp_runtime.media.image import Image
-from fmmp_runtime.media.video import CameraStoppedError, VideoError, VideoReader, VideoWriter, is_video
+from fmmp_runtime.media.video import (
+    CameraStoppedError,
+    StoppedEarlyError,
+    VideoError,
+    VideoReader,
+    VideoWriter,
+    is_video,
+)
 
 
 def _write(path: Path, count: int) -> Path:
@@ -118,3 +128,47 @@ def test_a_frame_of_another_size_cannot_go_into_a_video(tmp_path: Path) -> None:
         with pytest.raises(VideoError, match=says):
             writer.write(np.zeros((64, 48, 3), np.uint8))
     assert len(list(VideoReader(str(tmp_path / "a.mp4")))) == 1
+
+
+def cut_video(path: Path, *, frames: int, kept: float) -> Path:
+    """A motion-JPEG AVI file, whose head says how many frames there are, without its end."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for number in range(frames):
+        writer.write(np.full((48, 64, 3), number, np.uint8))
+    writer.release()
+    content = path.read_bytes()
+    path.write_bytes(content[: round(kept * len(content))])
+    return path
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.9])
+def test_a_cut_off_video_gives_what_it_has_and_says_so(tmp_path: Path, kept: float) -> None:
+    reader = VideoReader(str(cut_video(tmp_path / "a.avi", frames=40, kept=kept)))
+    frames: list[Image] = []
+    with pytest.raises(StoppedEarlyError, match=r"a\.avi: \d+ of 40 frames could be read: it is cut off"):
+        frames.extend(reader)
+    assert 4 < len(frames) < 40
+
+
+def test_a_whole_video_ends_without_a_word(tmp_path: Path) -> None:
+    assert len(list(VideoReader(str(cut_video(tmp_path / "a.avi", frames=40, kept=1))))) == 40
+
+
+def test_a_full_disk_leaves_no_half_video(tmp_path: Path) -> None:
+    """A limit on the size of a file stands in for the disk: OpenCV hears of both, and says nothing."""
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "import numpy as np\n"
+        "from fmmp_runtime.media.video import VideoWriter\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
+        "noise = np.random.default_rng(0).integers(0, 255, (40, 96, 144, 3), dtype=np.uint8)\n"
+        "with VideoWriter(Path(sys.argv[1]), 10) as writer:\n"
+        "    for frame in noise: writer.write(frame)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a.mp4")], capture_output=True, text=True, check=False
+    )
+    assert "VideoError: cannot write" in done.stderr
+    assert "of 40 frames 0 are in the file: make room on the disk" in done.stderr
+    assert list(tmp_path.iterdir()) == []

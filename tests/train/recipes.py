@@ -34,6 +34,7 @@ def tiny(**changes: Any) -> TrainConfig:  # noqa: ANN401  # fields of TrainConfi
         average=0.9,
         eval_every=4,
         save_every=2,
+        calibration=100,  # however short the run
     )
     return replace(config, **changes)
 

@@ -16,11 +16,11 @@ from fmmp_train.calibration.calibrate import (
     calibrate_file,
     calibration_error,
     fit,
-    main,
     reliability,
 )
 from fmmp_train.calibration.evidence import Sample, join, pair_sample, synthetic_sample, unseen_categories
 from fmmp_train.checkpoint.files import load_model, save_model
+from fmmp_train.cli.calibrate import main
 from fmmp_train.data import find_annotations, read_annotations
 from fmmp_train.evaluation.evaluate import Answer, evaluate
 from fmmp_train.evaluation.pairs import Pair, draw_pairs, prepare

@@ -2,13 +2,15 @@
 """`fmmp-train` and `fmmp-eval` as a user meets them."""
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from fmmp_runtime.settings import to_json
+from fmmp_runtime.settings import from_json, to_json
 from fmmp_train.checkpoint.files import load_model, save_model
 from fmmp_train.cli import eval as cli_eval
 from fmmp_train.cli import train as cli_train
@@ -18,8 +20,9 @@ from fmmp_train.evaluation.evaluate import evaluate
 from fmmp_train.evaluation.pairs import draw_pairs
 from fmmp_train.evaluation.predictors import network_predictor
 from fmmp_train.model import Network
+from fmmp_train.training import variants
 from fmmp_train.training.inputs import Locations, training_set, validation_pairs
-from fmmp_train.training.presets import MixtureConfig
+from fmmp_train.training.presets import PRESETS, MixtureConfig, TrainConfig, released
 from fmmp_train.training.run.journal import read_journal
 from fmmp_train.training.run.state import STATE_FILE
 from fmmp_train.training.train import MODEL_FILE, start
@@ -135,15 +138,15 @@ def test_mp100_in_one_file_is_learnt_from(tmp_path: Path, data_folder: Path, rec
     ("command", "code", "words"),
     [
         ([], 2, "--preset"),
-        (["--preset", "demo"], 2, "--output"),
+        (["--preset", "demo"], 2, "--out RUN"),
         (["--preset", "demo", "--resume", "x"], 2, "--resume"),
         (["--preset", "demo", "-o", "{new}", "--changed-data"], 2, "--resume RUN"),
         (["--resume", "x", "--steps", "3"], 2, "keeps its recipe"),
         (["--resume", "x", "--split", "other"], 2, "keeps its recipe"),
         (["--resume", "x", "--seed", "0"], 2, "keeps its recipe"),
         (["--preset", "demo", "-o", "{new}", "--steps", "many"], 2, "--steps"),
-        (["--preset", "dmeo", "-o", "{new}"], 1, "presets: released, demo"),
-        (["--preset", "demo", "-o", "{new}", "--set", "lr=1"], 1, "unknown setting lr"),
+        (["--preset", "dmeo", "-o", "{new}"], 1, "presets: released, released-"),
+        (["--preset", "demo", "-o", "{new}", "--set", "lr=1"], 1, "unknown key 'lr'"),
         (["--preset", "demo", "-o", "{new}"], 1, "--data DIR"),
         (["--preset", "released", "-o", "{new}"], 1, "--backbone-weights FILE"),
         (["--preset", "{recipe}", "-o", "{new}", "--data", "{new}"], 1, "is not a folder"),
@@ -234,7 +237,7 @@ def test_a_state_that_would_run_code_is_refused(tmp_path: Path, capsys: pytest.C
     [
         (["--data", "{data}"], 2, "nothing to evaluate"),
         (["{model}"], 2, "--data"),
-        (["{model}", "--data", "{data}", "--categories", "a"], 2, "expected category ids"),
+        (["{model}", "--data", "{data}", "--categories", "a"], 2, "invalid int value"),
         (["{model}", "--data", "{data}", "--shots", "0"], 2, "shots must be at least 1"),
         (["{data}/none.pth", "--data", "{data}"], 1, "none.pth"),
         (["{model}", "--data", "{data}/none"], 1, "is not a folder"),
@@ -262,3 +265,68 @@ def test_what_is_wrong_with_an_evaluation_command(
     if code == 1:
         assert error.startswith("fmmp-eval: ")
         assert error.count("\n") == 1
+
+
+def test_a_recipe_that_changes_another_is_enough(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.json").write_text(
+        json.dumps({"preset": "released", "model": {"backbone": "resnet18"}, "steps": 2})
+    )
+    command = ["--preset", str(tmp_path / "mine.json"), "--set", "seed=4", "batch_size=3", "--print-recipe"]
+    assert cli_train.main(command) == 0
+    printed = capsys.readouterr().out
+    config = from_json(TrainConfig, printed)
+    assert config == replace(
+        released(),
+        model=replace(released().model, backbone="resnet18"),
+        steps=2,
+        epochs=None,
+        seed=4,
+        batch_size=3,
+    )
+    (tmp_path / "whole.json").write_text(printed)  # what is printed can be given
+    assert cli_train.main(["--preset", str(tmp_path / "whole.json"), "--print-recipe"]) == 0
+    assert capsys.readouterr().out == printed
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"model": {"backbone": "resnet18"}, "steps": 2}', 'no mixture in it: .*"preset": "small"'),
+        ('{"preset": "smal", "steps": 2}', "no preset 'smal'; presets: released, "),
+        ('{"preset": ["small"]}', "no preset"),
+        ('{"preset": "small", "model": {"depth": 2}}', "unknown key 'model.depth'"),
+        ('{"preset": "small", "model": 5}', "model"),
+        ("[]", "expected an object with fields, got list"),
+        ("{", "mine.json: "),
+        ("[" * 100_000, "mine.json: "),
+    ],
+)
+def test_a_recipe_that_is_none(
+    content: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.json").write_text(content)
+    assert exit_code(["--preset", str(tmp_path / "mine.json"), "--print-recipe"]) == 1
+    error = capsys.readouterr().err
+    assert re.search(words, error)
+    assert error.count("\n") == 1
+
+
+def test_help_lists_every_preset() -> None:
+    assert (*variants.PRESETS, *variants.VARIANTS) == tuple(PRESETS)
+
+
+def test_a_recipe_without_calibration(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli_train.main(["--preset", recipe, "--no-calibration", "--print-recipe"]) == 0
+    assert json.loads(capsys.readouterr().out)["calibration"] == 0
+
+
+def test_lists_with_commas_still_work(
+    model: Path, data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [str(model), "--data", str(data_folder), "--pairs", "1", "--device", "cpu"]
+    for words in (["1,2"], ["1", "2"]):
+        file = tmp_path / "numbers.json"
+        assert cli_eval.main([*command, "--categories", *words, "--json", str(file)]) == 0
+        [numbers] = json.loads(file.read_text())["methods"].values()
+        assert [row["id"] for row in numbers["categories"]] == [1, 2]
+        assert ("1,2 is spelled 1 2 now" in capsys.readouterr().err) == (words == ["1,2"])

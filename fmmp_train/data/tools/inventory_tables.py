@@ -6,13 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Column, Table
 
 from fmmp_train.data.tools.check import FileReport
 from fmmp_train.data.tools.inventory import Holding, SplitState
-
-_FILE_WIDTH = 110  # characters a line, where no terminal says
+from fmmp_train.terminal import table_console
 
 
 def print_files(reports: Sequence[FileReport]) -> None:
@@ -32,12 +30,12 @@ def print_files(reports: Sequence[FileReport]) -> None:
             str(len(report.missing)),
             str(len(report.faults)),
         )
-    _console().print(table)
+    table_console().print(table)
 
 
 def print_inventory(holdings: Sequence[Holding], splits: Sequence[SplitState]) -> None:
     """Print MP-100's categories, the data sets that their images are from, and its splits."""
-    console = _console()
+    console = table_console()
     table = _table("MP-100", "id", "category", "images from", "instances", "images", "there", "state")
     for holding in holdings:
         there = len(holding.images) - len(holding.missing) - len(holding.broken)
@@ -82,10 +80,3 @@ def _table(title: str, *columns: str) -> Table:
     for name in columns:
         table.add_column(name, justify="left" if name in words else "right", overflow="fold")
     return table
-
-
-def _console() -> Console:
-    console = Console()
-    if not console.is_terminal:
-        console.width = _FILE_WIDTH
-    return console

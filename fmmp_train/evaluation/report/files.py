@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fmmp_runtime.files import write_atomically
+from fmmp_runtime import files
 from fmmp_runtime.pose import AREA_LIMIT, CORRECT_WITHIN, THRESHOLDS
 from fmmp_train.evaluation.bootstrap import LEVEL, MEASURES, REPEATS, Estimates, Summary
 from fmmp_train.evaluation.evaluate import Report
@@ -54,8 +53,7 @@ def write_json(
         },
         "paper": [row._asdict() for row in paper],  # percent
     }
-    text = json.dumps(_finite(content), indent=1, allow_nan=False)
-    write_atomically(path, f"{text}\n".encode())
+    files.write_json(path, content)
 
 
 def write_csv(path: Path, reports: Mapping[str, Report], summaries: Mapping[str, Summary]) -> None:
@@ -75,7 +73,7 @@ def write_csv(path: Path, reports: Mapping[str, Report], summaries: Mapping[str,
             table.writerow([name, number, names[number], counts[number], scored, *_triples(estimates)])
         total = [len(report.pck), int(report.scored.sum())]
         table.writerow([name, "", "all", *total, *_triples(summary.overall)])
-    write_atomically(path, text.getvalue().encode())
+    files.write_atomically(path, text.getvalue().encode())
 
 
 def _triples(estimates: Estimates) -> list[float]:
@@ -123,14 +121,3 @@ def _trust_as_json(trust: Trust | None) -> dict[str, Any] | None:
         "risk_area": trust.area,
         "least_risk_area": trust.least_area,
     }
-
-
-def _finite(value: Any) -> Any:  # noqa: ANN401  # whatever JSON can hold
-    """Arrays become lists, and numbers that JSON does not know null."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float):
-        return float(value) if np.isfinite(value) else None
-    return value

@@ -16,8 +16,8 @@ from fmmp_train.evaluation.evaluate import Floats, Report
 from fmmp_train.evaluation.protocol import Protocol
 from fmmp_train.evaluation.report.paper import Published
 from fmmp_train.evaluation.trust import Trust
+from fmmp_train.terminal import table_console
 
-_FILE_WIDTH = 118  # characters a line, where no terminal says
 _MEANS = {"pairs": "mean over pairs, then categories", "mp100": "mean over images"}
 _MPCK = MEASURES.index("mPCK")
 _LEFT = ("category", "method")  # columns of words
@@ -30,7 +30,7 @@ def print_tables(
     paper: Sequence[Published] = (),
 ) -> None:
     """Print a table of each report, per category and overall, and one that compares; percent."""
-    console = _console()
+    console = table_console()
     for name, report in reports.items():
         summary = summaries[name]
         table = _table(name, "category", "pairs")
@@ -72,7 +72,7 @@ def print_trust(judged: Mapping[str, Trust]) -> None:
         half = trust.risk[np.searchsorted(trust.coverage, 0.5)]
         numbers = (right, mean, trust.calibration_error, half, trust.area, trust.least_area)
         table.add_row(name, *(f"{value:.3f}" for value in numbers))
-    _console().print(table)
+    table_console().print(table)
 
 
 def print_splits(of_split: Mapping[str, Mapping[str, Summary]]) -> None:
@@ -85,7 +85,7 @@ def print_splits(of_split: Mapping[str, Mapping[str, Summary]]) -> None:
     for name in methods:
         values = [summaries[name].overall.mean[_MPCK] for summaries in of_split.values()]
         table.add_row(name, *(_percent(value) for value in (*values, np.mean(values))))
-    _console().print(table)
+    table_console().print(table)
 
 
 def pair_counts(report: Report) -> dict[int, int]:
@@ -109,13 +109,6 @@ def _compare(
         table.caption = "paper: arXiv:2503.21140, Tables 1 and 2; 200 episodes of 15 queries a category"
         table.caption_justify = "left"
     console.print(table)
-
-
-def _console() -> Console:
-    console = Console()
-    if not console.is_terminal:
-        console.width = _FILE_WIDTH
-    return console
 
 
 def _table(title: str, *first: str) -> Table:

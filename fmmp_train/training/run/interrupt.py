@@ -7,23 +7,31 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 
-@contextmanager
-def stop_requests() -> Iterator[threading.Event]:
-    """Yield an event that the first SIGINT or SIGTERM sets; a second one does what it always does.
+@dataclass
+class StopRequest:
+    """Whether a signal asked this process to stop."""
 
-    Outside the main thread no signal arrives, and the event is never set.
+    signal: int | None = None  # its number
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """Yield what the first SIGINT or SIGTERM writes its number into; a second one does what it always does.
+
+    Outside the main thread no signal arrives.
     """
-    asked = threading.Event()
+    asked = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
     former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def ask(number: int, frame: FrameType | None) -> None:
-        asked.set()
+        asked.signal = number
         signal.signal(number, former[signal.Signals(number)])
 
     for number in former:

@@ -19,10 +19,12 @@ def check_chart(path: Path) -> None:
     """See that a chart can be drawn there, before anything is measured for it.
 
     Raises:
-        ModuleNotFoundError: there is no matplotlib.
-        ValueError: the name's ending is no format of a picture.
+        ValueError: there is no matplotlib, or the name's ending is no format of a picture.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+    except ModuleNotFoundError as error:
+        raise ValueError("--picture needs matplotlib: pip install matplotlib") from error
 
     known = sorted(FigureCanvasAgg.get_supported_filetypes())
     if path.suffix.lstrip(".") not in known:

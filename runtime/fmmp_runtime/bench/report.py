@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fmmp_runtime.bench.machine import Machine
 from fmmp_runtime.bench.work import Timing
-from fmmp_runtime.files import write_atomically
+from fmmp_runtime.files import write_json
 
 FORMAT = 1
 RESAMPLES = 1000
@@ -84,7 +84,7 @@ class Report:
             for result in self.results
         ]
         content = {"format": FORMAT, "machine": asdict(self.machine), "results": rows}
-        write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())
+        write_json(path, content)
 
     @classmethod
     def load(cls, path: Path) -> "Report":

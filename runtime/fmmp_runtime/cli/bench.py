@@ -6,71 +6,59 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fmmp_runtime.cli.arguments import positive
+from fmmp_runtime.cli.arguments import add_json, check_places, new_parser, positive
 from fmmp_runtime.cli.command import command
 
 
 @command("fmmp-bench")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns 0, or 1: something that the user can mend, or slower than the baseline."""
-    parser = _parser()
-    args = parser.parse_args(argv)
+    args = _parser().parse_args(argv)
     # After parsing, so that --help is instant.
     from fmmp_runtime.bench.chart import check_chart, write_chart
     from fmmp_runtime.bench.machine import this_machine
     from fmmp_runtime.bench.report import Report, change_table, changes, table
     from fmmp_runtime.bench.run import run
 
-    try:
-        baseline = Report.load(args.compare) if args.compare else None
-        if args.picture:
-            check_chart(args.picture)
-        for file in filter(None, (args.json, args.picture)):
-            if not file.absolute().parent.is_dir():
-                raise FileNotFoundError(
-                    f"{file.parent} is no folder to write {file.name} into: make it first"
-                )
-        machine = this_machine()
-        results = []
-        for bundle in args.bundle:
-            results += run(
-                bundle,
-                backend=args.backend,
-                threads=args.threads,
-                batches=args.batch,
-                frames=args.frames,
-                warmup=args.warmup,
-                on_progress=lambda line: print(line, file=sys.stderr),
-            )
-        report = Report(machine=machine, results=results)
-        for chosen in dict.fromkeys(result.timing.backend for result in results):
-            print(chosen)
-        print(f"{machine.processor}, {machine.cores} cores, load before the start {machine.load:g}")
-        print(table(results))
-        found = changes(baseline, report) if baseline else []
-        if baseline:
-            if baseline.machine.processor != machine.processor:
-                print(f"the baseline is of another machine: {baseline.machine.processor}")
-            print(change_table(found))
-        if args.json:
-            report.save(args.json)
-        if args.picture:
-            write_chart(args.picture, report, found)
-    except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
-        parser.exit(1, f"fmmp-bench: {error}\n")
-    except ModuleNotFoundError as error:
-        if error.name != "matplotlib":
-            raise
-        parser.exit(1, "fmmp-bench: --picture needs matplotlib: pip install matplotlib\n")
+    baseline = Report.load(args.compare) if args.compare else None
+    if args.picture:
+        check_chart(args.picture)
+    check_places(args.json, args.picture)
+    machine = this_machine()
+    results = []
+    for bundle in args.bundle:
+        results += run(
+            bundle,
+            backend=args.backend,
+            threads=args.threads,
+            batches=args.batch,
+            frames=args.frames,
+            warmup=args.warmup,
+            on_progress=lambda line: print(line, file=sys.stderr),
+        )
+    report = Report(machine=machine, results=results)
+    for chosen in dict.fromkeys(result.timing.backend for result in results):
+        print(chosen)
+    print(f"{machine.processor}, {machine.cores} cores, load before the start {machine.load:g}")
+    print(table(results))
+    found = changes(baseline, report) if baseline else []
+    if baseline:
+        if baseline.machine.processor != machine.processor:
+            print(f"the baseline is of another machine: {baseline.machine.processor}")
+        print(change_table(found))
+    if args.json:
+        report.save(args.json)
+    if args.picture:
+        write_chart(args.picture, report, found)
     return int(any(change.verdict == "slower" for change in found))
 
 
 def _parser() -> argparse.ArgumentParser:
     from fmmp_runtime.backends import NAMES
 
-    parser = argparse.ArgumentParser(
-        prog="fmmp-bench",
-        description="Time a bundle: crop, query graph and answer of a 640 x 480 frame, the support "
+    parser = new_parser(
+        "fmmp-bench",
+        "Time a bundle: crop, query graph and answer of a 640 x 480 frame, the support "
         "remembered before. What gives other answers than PyTorch is not timed. Times go to stdout, progress "
         "to stderr.",
     )
@@ -98,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--warmup", type=positive, default=10, help="calls before that (default: %(default)s)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result with every call's time")
+    add_json(parser, help="write the result with every call's time")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw it, as PNG, SVG or PDF")
     parser.add_argument(
         "--compare", type=Path, metavar="FILE", help="an earlier --json; ends with 1 where this is slower"
@@ -108,3 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _threads(text: str) -> int | None:
     return None if text == "all" else positive(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How every command ends after Ctrl-C, or where a part of the installation is missing: in one line."""
+"""The skin of every command: when it can't go on it says why in one line, and ends with the right code."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,22 +12,45 @@ from contextlib import contextmanager
 def command(name: str, extra: str | None = None) -> Iterator[None]:
     """Decorate the `main` of a command: no traceback for what is no fault of the program.
 
-    Ctrl-C ends with 130, as a shell expects; a missing package with 1, and with what to install. Heavy
-    packages must therefore be imported inside of `main`.
+    What the user can mend (`OSError`, `ValueError`) ends with 1, as does a missing package, with what to
+    install; Ctrl-C with 130, as a shell expects. Heavy packages must therefore be imported inside of `main`.
 
     Args:
-        name: of the command.
+        name: of the command, which every line begins with.
         extra: of the package `fmmp`, which has all that the command imports; None: no extra is needed.
     """
+    _open_closed_streams()
     try:
         yield
     except KeyboardInterrupt:
-        sys.stderr.write(f"{name}: interrupted\n")
-        raise SystemExit(128 + signal.SIGINT) from None
+        raise _end(name, "interrupted", 128 + signal.SIGINT) from None
     except ModuleNotFoundError as error:
         package = (error.name or "fmmp").partition(".")[0]
         if package.startswith("fmmp"):  # ours: a fault of the program
             raise
         wanted = f"'fmmp[{extra}]'" if extra else "fmmp"
-        sys.stderr.write(f"{name}: no package {package} here: pip install {wanted}\n")
-        raise SystemExit(1) from None
+        raise _end(name, f"no package {package} here: pip install {wanted}", 1) from None
+    except (OSError, ValueError) as error:
+        raise _end(name, str(error) or type(error).__name__, 1) from None
+
+
+def say(name: str, text: str) -> None:
+    """One line of a command to stderr, where all goes that is no result."""
+    sys.stderr.write(f"{name}: {'; '.join(text.strip().splitlines())}\n")
+
+
+def _end(name: str, text: str, code: int) -> SystemExit:
+    say(name, text)
+    return SystemExit(code)
+
+
+def _open_closed_streams() -> None:
+    """Lead streams that were closed at the start, as a daemon's are, to nowhere.
+
+    The next file that is opened would get the number of a closed one, and what libraries in C write to
+    stderr would go into a result.
+    """
+    for stream, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, stream) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            setattr(sys, stream, os.fdopen(nowhere, mode, encoding="utf-8"))

@@ -6,9 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fmmp_runtime.cli.arguments import positive, share
-from fmmp_runtime.cli.command import command
+from fmmp_runtime.cli.arguments import add_out, add_overwrite, check_places, new_parser, positive, share
+from fmmp_runtime.cli.command import command, say
 from fmmp_runtime.media import UNSURE
+
+STDOUT = Path("-")
 
 
 @command("fmmp-run")
@@ -17,10 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     _check_together(parser, args)
-    from fmmp_runtime.cli.run_job import (
-        Job,
-        run,
-    )  # imports OpenCV and ONNX Runtime: after parsing, so that --help is instant
+    # Imports OpenCV and ONNX Runtime: after parsing, so that --help is instant.
+    from fmmp_runtime.cli.run_job import Job, run
 
     job = Job(
         bundle=args.bundle,
@@ -31,29 +31,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         state=args.state,
         save_state=args.save_state,
         queries=args.query,
-        folder=args.output,
+        folder=args.out,
+        overwrite=args.overwrite,
         box=args.box,
         frames=args.frames,
         backend=args.backend,
-        print_json=args.json,
+        threads=args.threads,
+        json=args.json,
         names=args.names,
         threshold=args.threshold,
     )
-    try:
-        failures = run(job)
-    except (OSError, ValueError) as error:  # what the user can mend; anything else keeps its traceback
-        parser.exit(1, f"fmmp-run: {error}\n")
+    if args.json != STDOUT:
+        check_places(args.json)
+    failures = run(job)
     for failure in failures:
-        sys.stderr.write(f"fmmp-run: {failure}\n")
+        say("fmmp-run", failure)
     return 1 if failures else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     from fmmp_runtime.backends import NAMES
 
-    parser = argparse.ArgumentParser(
-        prog="fmmp-run",
-        description="Find the keypoints of an annotated example in other images. Writes a picture and a JSON "
+    parser = new_parser(
+        "fmmp-run",
+        "Find the keypoints of an annotated example in other images. Writes a picture and a JSON "
         "file for each query, and a sheet of all; results go to stdout, progress to stderr.",
         epilog='An annotation is {"keypoints": [[x, y] or [x, y, v], ...], "links": [[i, j], ...], "box": '
         '[x, y, w, h], "names": [...]}, in pixels, where only keypoints must be there; or a COCO or MP-100 '
@@ -92,7 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--query", nargs="+", default=[], metavar="FILE", help="images, videos, or a camera as camera:0"
     )
-    parser.add_argument("-o", "--out", dest="output", type=Path, metavar="DIR", help="for the results")
+    add_out(parser, metavar="DIR", help="for the results")
+    add_overwrite(parser, help="replace results of other queries in --out")
     parser.add_argument(
         "--box",
         type=float,
@@ -110,7 +112,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--frames", type=positive, metavar="N", help="stop a video or camera after N frames")
     parser.add_argument("--backend", default="auto", choices=("auto", *NAMES), help="(default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print the results as JSON, one line a query")
+    parser.add_argument("--threads", type=positive, metavar="N", help="of a run (default: all cores)")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        nargs="?",
+        const=STDOUT,
+        metavar="FILE",
+        help="write the results as JSON, one line a query; without FILE, or with -, to stdout",
+    )
     return parser
 
 
@@ -125,8 +135,8 @@ def _check_together(parser: argparse.ArgumentParser, args: argparse.Namespace) -
             if value:
                 parser.error(f"{option} does not go with --state, which has it all")
     wanted = {} if args.state is not None else {"--support": args.support, "--annotation": args.annotation}
-    if args.save_state is None or args.query or args.output is not None:
-        wanted |= {"--query": args.query, "--out": args.output}
+    if args.save_state is None or args.query or args.out is not None:
+        wanted |= {"--query": args.query, "--out": args.out}
     if missing := [option for option, value in wanted.items() if not value]:
         parser.error(f"the following arguments are required: {', '.join(missing)}")
     if args.support and len(args.annotation) not in (1, len(args.support)):

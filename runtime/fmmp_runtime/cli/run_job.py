@@ -4,6 +4,8 @@
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,14 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from fmmp_runtime.annotation.reader import Annotation, read_annotation
 from fmmp_runtime.annotation.shots import match_names
+from fmmp_runtime.cli.command import say
 from fmmp_runtime.estimator import Pose, PoseEstimator, Support, SupportState
-from fmmp_runtime.files import write_atomically
+from fmmp_runtime.files import write_atomically, write_json
 from fmmp_runtime.media import UNSURE
 from fmmp_runtime.media.draw import draw_pose, score_legend
 from fmmp_runtime.media.image import MOST_PIXELS, Image, read_image, write_image
 from fmmp_runtime.media.labels import labels_of
 from fmmp_runtime.media.sheet import draw_sheet, pose_panel
-from fmmp_runtime.media.video import CameraStoppedError, VideoReader, VideoWriter, is_video
+from fmmp_runtime.media.video import CAMERA, StoppedEarlyError, VideoReader, VideoWriter, is_video
 
 MOST_ON_SHEET = 24  # pictures; further queries have their own files only
 
@@ -41,12 +44,14 @@ class Job:
     folder: Path | None  # None: there are no queries
     links_from: int | None = None  # number of the first keypoint in the annotations; None: as they say
     most_pixels: int = MOST_PIXELS  # of a picture
+    overwrite: bool = False  # results of other queries there
     state: Path | None = None  # file of a support state
     save_state: Path | None = None  # file to write it to
     box: list[float] | None = None  # x, y, width, height in every query
     frames: int | None = None  # of a video or camera, at most
     backend: str = "auto"
-    print_json: bool = False
+    threads: int | None = None  # of a run; None: all cores
+    json: Path | None = None  # file for a line a query; "-": stdout
     names: bool = False  # write names or numbers beside the keypoints
     threshold: float = UNSURE  # a score below it is drawn hollow
 
@@ -59,7 +64,7 @@ def run(job: Job) -> list[str]:
     """
     if job.folder is not None:
         _make_folder(job.folder)
-    estimator = PoseEstimator(job.bundle, job.backend)
+    estimator = PoseEstimator(job.bundle, job.backend, job.threads)
     _tell(estimator.backend.description)
     examples: list[Example] = []
     if job.state is not None:
@@ -108,39 +113,48 @@ class _Output:
         self.examples = examples
         self.names: set[str] = set()
         self.panels: list[tuple[str, Image]] = []
+        self.lines: list[str] = []  # of JSON
 
     def write_all(self) -> list[str]:
-        for path, image, annotation in self.examples:
+        supports = [self._path(f"support-{path.stem}", ".jpg") for path, *_ in self.examples]
+        targets = [(query, self._target(query)) for query in self.job.queries]
+        if not self.job.overwrite:
+            for query, path in targets:
+                _check_ours(path, query)
+        for (path, image, annotation), target in zip(self.examples, supports, strict=True):
             drawn = (annotation.keypoints, annotation.visible, self.state.links, None), annotation.box
-            write_image(self._path(f"support-{path.stem}", ".jpg"), self._draw(image, drawn))
+            write_image(target, self._draw(image, drawn))
             self._show(f"support: {path.name}", image, drawn)
-        failures = []
-        for query in self.job.queries:
-            try:
-                (self._video if is_video(query) else self._image)(query)
-            except (OSError, ValueError) as error:
-                failures.append(str(error) if query in str(error) else f"{query}: {error}")
+        failures: list[str] = []
+        for query, path in targets:
+            with _noted(failures, query):
+                (self._video if is_video(query) else self._image)(query, path)
         if self.panels:
             sheet = self._path("sheet", ".jpg")
-            write_image(sheet, draw_sheet(self.panels))
-            _tell(f"{sheet}: {'support and ' if self.examples else ''}queries side by side")
+            with _noted(failures, str(sheet)):
+                write_image(sheet, draw_sheet(self.panels))
+                _tell(f"{sheet}: {'support and ' if self.examples else ''}queries side by side")
+        if self.job.json is not None and str(self.job.json) != "-":
+            with _noted(failures, str(self.job.json)):
+                write_atomically(self.job.json, "".join(self.lines).encode())
         return failures
 
-    def _image(self, query: str) -> None:
+    def _target(self, query: str) -> Path:
+        """Where the picture or video of a query goes."""
+        stem = query.replace(":", "-") if query.startswith(CAMERA) else Path(query).stem
+        return self._path(stem, ".mp4" if is_video(query) else ".jpg")
+
+    def _image(self, query: str, path: Path) -> None:
         image = read_image(query, most_pixels=self.job.most_pixels)
         started = time.perf_counter()
         pose = self.estimator.locate(image, self.state, self.job.box)
         milliseconds = 1e3 * (time.perf_counter() - started)
-        path = self._path(Path(query).stem, ".jpg")
         write_image(path, self._draw(image, _drawn(pose)))
         self._show(Path(query).name, image, _drawn(pose))
         self._report(query, path, self._as_json(pose), milliseconds)
 
-    def _video(self, query: str) -> None:
+    def _video(self, query: str, path: Path) -> None:
         reader = VideoReader(query)
-        path = self._path(
-            Path(query).stem if not query.startswith("camera:") else query.replace(":", "-"), ".mp4"
-        )
         poses: list[dict[str, Any]] = []
         seconds, stopped = 0.0, None
         last: tuple[Image, Drawn] | None = None
@@ -150,13 +164,15 @@ class _Output:
                     started = time.perf_counter()
                     pose = self.estimator.locate(frame, self.state, self.job.box)
                     seconds += time.perf_counter() - started
-                    poses.append(self._as_json(pose))
                     last = frame, _drawn(pose)
                     writer.write(self._draw(*last))
+                    poses.append(self._as_json(pose))
                     _progress(query, len(poses), reader.count)
             except KeyboardInterrupt:  # how a camera is stopped: what there is gets written
+                if not poses:
+                    raise
                 _tell(f"{query}: stopped after {len(poses)} frames")
-            except CameraStoppedError as error:  # likewise, and then it is said
+            except StoppedEarlyError as error:  # likewise, and then it is said
                 stopped = error
         if sys.stderr.isatty():
             sys.stderr.write("\n")  # after the progress
@@ -169,10 +185,11 @@ class _Output:
     def _report(self, query: str, path: Path, content: dict[str, Any], milliseconds: float) -> None:
         """Write the JSON beside the picture and say so."""
         result = {"query": query, "picture": str(path), "milliseconds": round(milliseconds, 2)} | content
-        write_atomically(path.with_suffix(".json"), (json.dumps(result, indent=1) + "\n").encode())
+        write_json(path.with_suffix(".json"), result)
+        self.lines.append(json.dumps(result) + "\n")
         scores = [s for pose in content.get("frames", [content]) for s in pose["score"]]
         line = f"{query} -> {path}: {milliseconds:.1f} ms a frame, mean score {np.mean(scores or [0]):.2f}"
-        print(json.dumps(result) if self.job.print_json else line, flush=True)
+        print(self.lines[-1].rstrip() if str(self.job.json) == "-" else line, flush=True)
 
     def _as_json(self, pose: Pose) -> dict[str, Any]:
         names = self.examples[0][2].names if self.examples else None
@@ -211,6 +228,36 @@ class _Output:
         return self.folder / f"{name}{ending}"
 
 
+@contextmanager
+def _noted(failures: list[str], what: str) -> Iterator[None]:
+    """Note what went wrong, and go on with the next."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        failures.append(str(error) if what in str(error) else f"{what}: {error}")
+
+
+def _check_ours(picture: Path, query: str) -> None:
+    """Refuse to replace what another query gave, or another hour of a camera, or what is no result.
+
+    Raises:
+        FileExistsError: says whose they are.
+    """
+    file = picture.with_suffix(".json")
+    found = next((each for each in (file, picture) if each.exists()), None)
+    if found is None:
+        return
+    try:
+        owner = str(json.loads(file.read_text(encoding="utf-8"))["query"])
+    except (OSError, ValueError, LookupError, TypeError):
+        owner = "something else"
+    is_same = Path(owner).absolute() == Path(query).absolute()
+    if not is_same or query.startswith(CAMERA):  # which shows other things
+        raise FileExistsError(
+            f"{found} is there already, of {owner}: choose another --out, or say --overwrite"
+        )
+
+
 def _drawn(pose: Pose) -> Drawn:
     return (pose.keypoints, pose.known, pose.links, pose.score), pose.box
 
@@ -226,7 +273,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _tell(text: str) -> None:
-    sys.stderr.write(f"fmmp-run: {text}\n")
+    say("fmmp-run", text)
 
 
 def _progress(query: str, done: int, count: int) -> None:

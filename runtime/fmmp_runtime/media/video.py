@@ -13,6 +13,7 @@ from fmmp_runtime.media.image import Image
 CAMERA = "camera:"
 ENDINGS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
 USUAL_RATE = 25.0  # frames a second, for a camera that names no rate
+ROUNDING = 200  # one frame in so many, and one more, may be missing: some formats give a duration, no number
 
 
 class VideoError(ValueError):
@@ -24,8 +25,12 @@ def is_video(source: str) -> bool:
     return source.startswith(CAMERA) or Path(source).suffix.lower() in ENDINGS
 
 
-class CameraStoppedError(VideoError):
-    """A camera that gave frames and then none: unplugged, taken by another program, or asleep."""
+class StoppedEarlyError(VideoError):
+    """A camera or video that gave some frames, and then no more although there should be."""
+
+
+class CameraStoppedError(StoppedEarlyError):
+    """A camera that is unplugged, taken by another program, or asleep."""
 
 
 class VideoReader:
@@ -60,6 +65,7 @@ class VideoReader:
 
         Raises:
             VideoError: there is not even a first.
+            StoppedEarlyError: the file holds fewer frames than it says: it is cut off or damaged.
             CameraStoppedError: a camera gives no more; its frames end only so.
         """
         number = 0
@@ -79,6 +85,10 @@ class VideoReader:
                 f"{self.source} stopped after {number} frames: see that it is plugged in and that no other "
                 "program uses it, then open it again"
             )
+        if number < self.count - 1 - self.count // ROUNDING:
+            raise StoppedEarlyError(
+                f"{self.source}: {number} of {self.count} frames could be read: it is cut off or damaged"
+            )
 
 
 class VideoWriter:
@@ -89,6 +99,7 @@ class VideoWriter:
         self._rate = rate
         self._part = path.with_name(f".{path.stem}.part{path.suffix}")
         self._writer: cv2.VideoWriter | None = None
+        self._count = 0  # frames
 
     def __enter__(self) -> "VideoWriter":
         """Nothing is written before the first frame."""
@@ -113,13 +124,31 @@ class VideoWriter:
                 f"{self._size[0]} x {self._size[1]}: a video has one size"
             )
         self._writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        self._count += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the file its name, or after an error remove it."""
+        """Give the file its name, or after an error remove it.
+
+        Raises:
+            VideoError: it does not hold what was written, as on a full disk, of which OpenCV says nothing.
+        """
         if self._writer is not None:
             self._writer.release()
-        if kind is None and self._part.exists():
-            self._part.replace(self.path)
-        self._part.unlink(missing_ok=True)
+        try:
+            if kind is None and self._writer is not None:
+                self._check()
+                self._part.replace(self.path)
+        finally:
+            self._part.unlink(missing_ok=True)
+
+    def _check(self) -> None:
+        capture = cv2.VideoCapture(str(self._part))
+        kept = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        capture.release()
+        if kept != self._count:
+            raise VideoError(
+                f"cannot write {self.path}: of {self._count} frames {max(kept, 0)} are in the file: "
+                "make room on the disk"
+            )

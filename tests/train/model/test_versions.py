@@ -19,8 +19,9 @@ from fmmp_train.evaluation.report.paper import VERSIONS
 from fmmp_train.model import ModelConfig, Network
 from fmmp_train.model.fmmp.structure import rewire
 from fmmp_train.training.inputs import Locations
-from fmmp_train.training.presets import PRESETS, VARIANTS, LossConfig, change, released
+from fmmp_train.training.presets import PRESETS, LossConfig, change, released
 from fmmp_train.training.train import MODEL_FILE, start
+from fmmp_train.training.variants import VARIANTS
 from tests.train.recipes import network_of, tiny
 
 COUNT, HEADS = 6, 4
