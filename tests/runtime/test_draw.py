@@ -195,7 +195,8 @@ def test_panels_of_pictures_of_any_size(shape: tuple[int, int]) -> None:
 def test_long_titles_stay_over_their_picture() -> None:
     narrow = np.full((100, 40, 3), 128, np.uint8)
     sheet = draw_sheet([("a very long file name.jpg", narrow), ("", narrow)], height=100)
-    assert (sheet[:30, 50:] == 245).all()
+    assert (sheet[:30, 109:] == 245).all()
+    assert (sheet[80, 38:78] == 128).all()  # the picture in the middle of its tile
 
 
 def test_an_error_is_an_arrow_from_the_answer_to_the_truth() -> None:

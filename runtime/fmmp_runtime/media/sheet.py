@@ -16,6 +16,7 @@ from fmmp_runtime.pose import transform_points
 
 PAPER, TITLE, GAP = 245, 30, 8  # of a sheet: grey value, height of a title, space around a picture
 LETTERS = 11.0  # pixels of a capital of a title
+NARROWEST = 100  # pixels that a title has
 WIDEST = 2.0  # a picture's width over the height of a sheet's row
 HEIGHT = 360  # of a row
 SMALL = 0.5  # an object's longer side over the picture's: below it, the sheet shows a close-up
@@ -110,10 +111,11 @@ def draw_sheet(panels: Sequence[tuple[str, Image]], height: int = HEIGHT, column
 
 def _tile(title: str, picture: Image, height: int) -> Image:
     """One picture of a sheet on paper, with its title above."""
-    tall, width = picture.shape[:2]
+    tall, wide = picture.shape[:2]
+    width = max(wide, NARROWEST)
     tile = np.full((height + TITLE + GAP, width + 2 * GAP, 3), PAPER, np.uint8)
-    top = TITLE + (height - tall) // 2
-    tile[top : top + tall, GAP : GAP + width] = picture
+    top, left = TITLE + (height - tall) // 2, GAP + (width - wide) // 2
+    tile[top : top + tall, left : left + wide] = picture
     text = title
     while len(text) > 1 and text_size(text, LETTERS) > width:
         text = text[: -4 if text.endswith("...") else -3] + "..." if len(text) > 4 else text[:-1]
