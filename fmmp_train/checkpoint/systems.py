@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from fmmp_train.checkpoint import capeformer, graphcape, released
+from fmmp_train.checkpoint import capeformer, escape, graphcape, pomnet, released
 from fmmp_train.model import Estimator, ModelConfig, Network
 from fmmp_train.model.capeformer import CapeFormer, CapeFormerConfig
+from fmmp_train.model.escape import Escape, EscapeConfig
 from fmmp_train.model.graphcape import GraphCape, GraphCapeConfig
+from fmmp_train.model.pomnet import PomNet, PomNetConfig
 
 
 class System(NamedTuple):
@@ -28,6 +30,8 @@ SYSTEMS: Mapping[str, System] = {
     "fmmp": System("FMMP", ModelConfig, Network, released.is_released, released.load),
     "capeformer": System("CapeFormer", CapeFormerConfig, CapeFormer, capeformer.recognise, capeformer.load),
     "graphcape": System("GraphCape", GraphCapeConfig, GraphCape, graphcape.recognise, graphcape.load),
+    "pomnet": System("POMNet", PomNetConfig, PomNet, pomnet.recognise, pomnet.load),
+    "escape": System("ESCAPE", EscapeConfig, Escape, escape.recognise, escape.load),
 }
 
 

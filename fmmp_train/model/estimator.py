@@ -73,6 +73,10 @@ class Estimator(nn.Module):
         """The state of these supports of a batch, (B',) int64; one may be there many times."""
         return take(state, rows)
 
+    def inputs_for(self, count: int) -> InputConfig:
+        """What to read of a category of `count` keypoints; an estimator may need fewer slots for fewer."""
+        return self.config.inputs
+
     def predict(
         self,
         query: Tensor,
@@ -97,13 +101,13 @@ class Estimator(nn.Module):
             KeypointError, LinkError: more than K keypoints, or links that don't belong to them.
         """
         points, shown = torch.as_tensor(keypoints).cpu().numpy(), torch.as_tensor(visible).cpu().numpy()
+        inputs = self.inputs_for(points.shape[2])
         rows = [
-            support_inputs(list(zip(*shots, strict=True)), edges, self.config.inputs)
+            support_inputs(list(zip(*shots, strict=True)), edges, inputs)
             for *shots, edges in zip(points, shown, links, strict=True)
         ]
         annotation = [
-            torch.from_numpy(np.stack([row[name] for row in rows])).to(query.device)
-            for name in self.config.inputs.names
+            torch.from_numpy(np.stack([row[name] for row in rows])).to(query.device) for name in inputs.names
         ]
         return self.locate(query, self.support_state(support, *annotation)).points[:, :, : points.shape[2]]
 

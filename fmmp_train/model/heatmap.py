@@ -62,3 +62,25 @@ def _spread(size: int, like: Tensor) -> Tensor:
     """(64, size): what each of `size` cells counts in each of the 64 that they are resized to."""
     one = torch.eye(size, dtype=like.dtype, device=like.device)[None]
     return F.interpolate(one, size=CELLS, mode="linear")[0].mT
+
+
+def decode_heatmaps(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Points (..., K, 2) and peaks (..., K) of answers (..., K, 64, 64): mmpose's default rule.
+
+    The first largest cell, moved a quarter of a cell towards the larger neighbour of each axis where it isn't
+    at the border; a point is cell / 64, without half a cell. Where the peak isn't above 0 it is -1 / 64.
+    """
+    size = maps.shape[-1]
+    flat = maps.flatten(-2)
+    peak, best = flat.max(-1)
+    x, y = best % size, best // size
+    inside = (x > 1) & (x < size - 1) & (y > 1) & (y < size - 1)
+
+    def at(dx: int, dy: int) -> Tensor:
+        cell = (y + dy).clamp(0, size - 1) * size + (x + dx).clamp(0, size - 1)
+        return flat.gather(-1, cell[..., None])[..., 0]
+
+    slope = torch.stack((at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)), dim=-1)
+    shift = 0.25 * slope.sign() * inside[..., None].to(maps.dtype)
+    cells = torch.stack((x, y), dim=-1).to(maps.dtype) + shift
+    return torch.where((peak > 0)[..., None], cells, -1.0) / size, peak

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a configuration may ask for: it comes out of files, and its numbers are multiplied into memory."""
+"""Configurations and what they may ask for: they come out of files, and are multiplied into memory."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TypeVar
 
 from fmmp_runtime.bundle import rules
+from fmmp_runtime.settings import from_json, to_json
+
+Self = TypeVar("Self", bound="Settings")
 
 LIMITS: Mapping[str, tuple[float, float]] = {
     "dim": (1, 2048),
@@ -45,3 +49,20 @@ def check_backbone_name(name: str) -> None:
         raise ValueError(
             f"backbone must be the name of a timm model, of letters, digits, _ and . alone, got {name[:60]!r}"
         )
+
+
+class Settings:
+    """Base of the frozen dataclasses that say the shape of an estimator and are saved with its weights."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no machine holds, and a backbone that is no plain name."""
+        check_limits(self)
+
+    @classmethod
+    def from_json(cls: type[Self], text: str) -> Self:
+        """Read what `to_json` wrote; an unknown field is an error that names the known ones."""
+        return from_json(cls, text)
+
+    def to_json(self) -> str:
+        """One line of JSON with every field."""
+        return to_json(self)

@@ -54,3 +54,8 @@ def _annotated(golden: dict[str, Any], meta: dict[str, Any], what: str, pair: in
     if what in golden:
         return torch.from_numpy(golden[what][pair, :shots, : meta["keypoints"][pair]])
     return torch.stack([torch.from_numpy(golden[f"raw_{what}_{pair}_{shot}"]) for shot in range(shots)])
+
+
+def close(found: Tensor, expected: np.ndarray, atol: float) -> None:
+    """Every number within `atol`."""
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=0, atol=atol)

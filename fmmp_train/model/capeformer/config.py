@@ -4,17 +4,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 from fmmp_runtime.pose import InputConfig
-from fmmp_runtime.settings import from_json, to_json
-from fmmp_train.model.limits import check_limits
-
-Self = TypeVar("Self", bound="CapeFormerConfig")
+from fmmp_train.model.limits import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
-class CapeFormerConfig:
+class CapeFormerConfig(Settings):
     """As released by default; saved in the checkpoint."""
 
     backbone: str = "resnet50"  # timm's name; its last map is read
@@ -26,22 +22,9 @@ class CapeFormerConfig:
     max_keypoints: int = 100  # K; enters the code of the keypoints' order
     image_size: int = 256  # pixels, both sides of a crop
 
-    def __post_init__(self) -> None:
-        """Refuse what no machine holds, and a backbone that is no plain name."""
-        check_limits(self)
-
     @property
     def inputs(self) -> InputConfig:
         """Keypoints filled up with hidden ones; no links."""
         return InputConfig(
             image_size=self.image_size, max_keypoints=self.max_keypoints, padding="zero", structure=None
         )
-
-    @classmethod
-    def from_json(cls: type[Self], text: str) -> Self:
-        """Read what `to_json` wrote; an unknown field is an error that names the known ones."""
-        return from_json(cls, text)
-
-    def to_json(self) -> str:
-        """One line of JSON with every field."""
-        return to_json(self)

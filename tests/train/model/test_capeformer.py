@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from fmmp_train.checkpoint import load_model
 from fmmp_train.model.capeformer import CapeFormer
@@ -14,17 +13,13 @@ from fmmp_train.model.capeformer.decoder import at_least_one
 from fmmp_train.model.graphcape import GraphCape
 from fmmp_train.model.heatmap import draw_heatmaps
 from tests.golden import capeformer, graphcape
-from tests.golden.cases import Case, load_case
+from tests.golden.cases import Case, close, load_case
 from tests.golden.weights import state_of
 
 # Of their own float64 run the released networks are 1.4e-5 off in float32. Ours measures 1e-5 at worst.
 POINTS = 2e-5
 FEATURES = 1e-3  # embeddings are scaled by 3 in the stand-in weights, and reach 10
 SIMILARITY = 3e-3  # values up to 53; float32 against float64 differs by 2.6e-3
-
-
-def close(found: Tensor, expected: np.ndarray, atol: float) -> None:
-    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=atol)
 
 
 @torch.no_grad()

@@ -20,6 +20,9 @@ CONFIGURATIONS = {
     "graphcape/parameters": ("graphcape", {"backbone": "resnet50", "upsample": 1}),
     "graphcape/parameters_swinv2_tiny": ("graphcape", {"backbone": "swinv2_tiny_window16_256", "sigma": 1}),
     "graphcape/parameters_swinv2_small": ("graphcape", {"backbone": "swinv2_small_window16_256"}),
+    "pomnet/parameters": ("pomnet", {"backbone": "resnet50", "max_keypoints": 100}),
+    "escape/parameters": ("escape", {"super_keypoints": 400, "max_keypoints": 68, "num_layers": 6}),
+    "escape/parameters_baseline": ("escape", {"super_keypoints": 0}),
 }
 
 
