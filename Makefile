@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make demo` and `make test` set everything up themselves, in .venv; a second run starts at once.
 .DEFAULT_GOAL := help
-.PHONY: help install nvidia test quick demo docs lint format clean
+.PHONY: help install nvidia test quick floors demo docs lint format clean
 
 BASE_PYTHON ?= python3
 WORKERS ?= 2
@@ -17,6 +17,7 @@ help:
 	@echo "make demo     export the demo model and find keypoints in photographs (pictures in demo/)"
 	@echo "make test     run every test that this machine can run"
 	@echo "make quick    the tests of an edit: no exports, no training, no compiling"
+	@echo "make floors   the runtime's tests with the oldest packages that pyproject.toml allows, in build/floors"
 	@echo "make docs     the pages of docs/ and the API from the docstrings, into build/docs"
 	@echo "make lint     the checks of a commit;  make format  put the code in the project's form"
 	@echo "make nvidia   fetch NVIDIA's libraries into build/, so that the tests ask them too"
@@ -29,6 +30,9 @@ nvidia: $(BIN)/python
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+floors: $(STAMP)
+	$(BIN)/python tests/project/floors.py
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -q -m "not slow" --durations=5
