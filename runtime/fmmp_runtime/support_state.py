@@ -10,6 +10,7 @@ The file is a safetensors file: the support state's tensors by name, and these t
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from fmmp_runtime import settings
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.files import write_atomically
 from fmmp_runtime.pose import check_links
@@ -75,6 +77,8 @@ class SupportState:
             StateError: cut off, changed, of a newer version, of another bundle, or something else.
         """
         file = Path(path)
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            raise StateError(f"{file} is no regular file: copy the state into one")
         with file.open("rb") as opened:  # for the usual error if it cannot be read
             if not opened.read(1):
                 raise StateError(f"{file} is empty (0 bytes): copy it again")
@@ -83,7 +87,7 @@ class SupportState:
                 texts: Mapping[str, str] = content.metadata() or {}
                 _check_origin(file, texts, bundle)
                 tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118  # no dict
-        except SafetensorError as error:
+        except (SafetensorError, AttributeError, TypeError) as error:  # the latter: types that numpy has not
             raise StateError(f"{file} is cut off, or no support state: copy it again ({error})") from error
         _check_tensors(file, tensors, texts, bundle)
         known, links, notes = (_json(file, texts, key) for key in ("known", "links", "notes"))
@@ -115,9 +119,9 @@ def _check_origin(file: Path, texts: Mapping[str, str], bundle: Bundle) -> None:
     if version is None:
         raise StateError(f"{file} is a safetensors file, but no support state: {AGAIN}")
     if version != str(VERSION):
-        newer = version.isdecimal() and int(version) > VERSION
+        newer = re.fullmatch(r"[1-9][0-9]{0,8}", version) and int(version) > VERSION
         mend = "it was made by a newer fmmp: update fmmp" if newer else AGAIN
-        raise StateError(f"{file} has version {version!r}, this fmmp reads {VERSION}: {mend}")
+        raise StateError(f"{file} has version {version[:20]!r}, this fmmp reads {VERSION}: {mend}")
     found, expected = texts.get("bundle", ""), bundle.model.state_key
     if found != expected:
         raise StateError(
@@ -150,7 +154,7 @@ def _digest(tensors: Any) -> str:  # noqa: ANN401  # Iterable of contiguous arra
 
 def _json(file: Path, texts: Mapping[str, str], key: str) -> Any:  # noqa: ANN401  # JSON
     try:
-        return json.loads(texts[key])
+        return settings.parse(texts[key])
     except (KeyError, ValueError) as error:
         raise _broken(file, key) from error
 

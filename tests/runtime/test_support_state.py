@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -138,6 +139,12 @@ def test_cut_off(estimator: PoseEstimator, file: Path, keep: int) -> None:
         estimator.load_state(file)
 
 
+def test_a_pipe_is_not_waited_for(estimator: PoseEstimator, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StateError, match="no regular file"):
+        estimator.load_state(tmp_path / "pipe")
+
+
 def test_something_else(estimator: PoseEstimator, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
         estimator.load_state(tmp_path / "nowhere")
@@ -173,6 +180,10 @@ def texts(**changes: str | None) -> Callable[[dict[str, Any]], None]:
         (texts(fmmp_state="one"), "has version 'one'"),
         (texts(bundle=None), "was made with another bundle"),
         (texts(tensors=None), "has changed since it was written"),
+        (texts(fmmp_state="9" * 5000), "has version '99999"),
+        (texts(links="[" * 100_000), "no usable 'links'"),
+        (texts(shots="1" * 5000), "no usable 'shots'"),
+        (lambda h: h["state_mean"].update(dtype="F8_E4M3", shape=[1, 48, 2]), "no support state|expected"),
         (texts(links=None), "no usable 'links'"),
         (texts(links="[[0, 9]]"), "no usable 'links'"),
         (texts(links='{"a": 1}'), "no usable 'links'"),
