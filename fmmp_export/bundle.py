@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import platform
+import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -29,12 +32,13 @@ from fmmp_runtime.bundle.specs import (
     Target,
     TensorSpec,
 )
-from fmmp_runtime.files import sha256
+from fmmp_runtime.files import PART, sha256, sync_folder
 from fmmp_runtime.pose import CORRECT_WITHIN, CROP_PADDING
 from fmmp_train.model.estimator import Estimator
 from fmmp_train.model.images import MEAN, STD
 
 _OWN = (MODEL_FILE, REFERENCE_FILE, WEIGHTS, FOLDER)  # and the graphs: what a bundle consists of
+OLD = ".old"  # ends the name of what is being replaced
 MADE_WITH = ("fmmp", "torch", "onnx", "onnxscript", "onnxruntime", "timm")
 
 
@@ -84,7 +88,8 @@ def describe(
 def new_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside `path`; it becomes `path` when the block ends well, else it is removed.
 
-    A bundle that is there already is replaced; anything else is left alone.
+    A bundle that is there already is replaced; anything else is left alone. What killed exports of the same
+    name left is removed too; those that still run hold a lock on their folder.
 
     Raises:
         OSError: `path` is a file, or the place cannot be written to.
@@ -94,14 +99,20 @@ def new_folder(path: Path) -> Iterator[Path]:
     check_free(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        _remove_left(path, PART)
+        temporary = _beside(path, PART)
+        temporary.mkdir()
     except OSError as error:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}") from error
+    lock = os.open(temporary, os.O_RDONLY)
     try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed, by a kill too
         yield temporary
-        temporary.chmod(0o755)
+        _sync(temporary)
         _move(temporary, path)
+        _remove_left(path, OLD)
     finally:
+        os.close(lock)
         shutil.rmtree(temporary, ignore_errors=True)
 
 
@@ -128,11 +139,42 @@ def _move(temporary: Path, path: Path) -> None:
     """Put the new folder in the place of the old one, which a kill in between leaves beside it."""
     if not path.exists():
         temporary.rename(path)
+        sync_folder(path.parent)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
+    old = _beside(path, OLD)
     path.rename(old)
     temporary.rename(path)
+    sync_folder(path.parent)
     shutil.rmtree(old)
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{ending}")
+
+
+def _remove_left(path: Path, ending: str) -> None:
+    """Remove hidden folders of killed exports to `path`: nobody holds a lock on them."""
+    ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-z_]{{8}}{re.escape(ending)}")
+    for folder in [entry for entry in path.parent.iterdir() if ours.fullmatch(entry.name) and entry.is_dir()]:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        except BlockingIOError:
+            continue  # it is being written
+        finally:
+            os.close(handle)
+
+
+def _sync(folder: Path) -> None:
+    """See that all in a folder is on the disk, before it gets its name."""
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+        else:
+            sync_folder(file)
+    sync_folder(folder)
 
 
 def _graph_spec(file: str, graph: ir.Graph) -> GraphSpec:
