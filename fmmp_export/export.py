@@ -77,7 +77,7 @@ def export_bundle(
     started = time.monotonic()
     bundle.check_free(out)
     network = with_keypoints(load_model(checkpoint), keypoints)
-    examples, names = draw_examples(network.config.inputs, shots=shots, data=data, count=COUNT[precision])
+    examples, names = draw_examples(network.config.inputs, shots=shots, data=data, count=COUNT)
     models = build_graphs(
         network,
         precision=precision,

@@ -72,6 +72,7 @@ def _export_engines(args: argparse.Namespace) -> list[str]:
 def _export(args: argparse.Namespace) -> tuple[Path, list[str]]:
     """Make a bundle; returns it, and what there is to say of it."""
     from fmmp_export.export import export_bundle  # imports torch: after parsing, so that --help is instant
+    from fmmp_runtime.parity import Share
 
     precision: Precision = args.precision
     msda: Msda = args.msda or "fmmp"
@@ -93,7 +94,7 @@ def _export(args: argparse.Namespace) -> tuple[Path, list[str]]:
         f"{made.model.shots} shot(s), K={made.model.keypoints}, "
         f"{made.num_nodes['query']} nodes a frame, made in {made.seconds:.0f} s\n"
         f"  {backend} against torch: max {parity['max_px']:.2g} px, p99 {parity['p99_px']:.2g} px, "
-        f"PCK@0.05 {parity['pck_bundle']:.1f} against {parity['pck_torch']:.1f}"
+        f"{Share(torch=parity['pck_torch'], bundle=parity['pck_bundle'], pairs=parity['pairs'])}"
         for backend, parity in made.model.parity.items()
     ]
 

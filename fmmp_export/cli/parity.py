@@ -58,7 +58,8 @@ def _print(found: BundleParity) -> None:
         console.print(table)
         worst = sorted(enumerate(backend.keypoint_max_px), key=lambda pair: -pair[1])[:WORST]
         console.print(
-            "PCK is the bundle's/torch's. Keypoints farthest off in the last layer: "
+            f"PCK is the bundle's/torch's, on {backend.pairs} pairs of images. "
+            "Keypoints farthest off in the last layer: "
             + ", ".join(f"{number} ({px:.2g} px)" for number, px in worst)
             + f". Score: at most {backend.score_max:.2g} off.",
             soft_wrap=True,

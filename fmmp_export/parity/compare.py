@@ -16,11 +16,12 @@ from fmmp_export.graph.parts import query_part, support_part
 from fmmp_export.graph.repack import repack
 from fmmp_export.parity.examples import COUNT, draw_examples
 from fmmp_export.parity.tensors import TensorError, compare_tensors
-from fmmp_export.parity.verify import Feed, example_pck, limits, run_torch
+from fmmp_export.parity.verify import Feed, example_pck, run_torch
 from fmmp_runtime.backends import NAMES, Backend, create, obstacles
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.specs import BundleError
 from fmmp_runtime.files import sha256
+from fmmp_runtime.parity import Share, faults, limits, summarise
 from fmmp_runtime.pose import THRESHOLDS
 from fmmp_train.checkpoint.files import load_model
 from fmmp_train.data.examples.dataset import Example
@@ -49,6 +50,7 @@ class BackendParity:
     keypoint_max_px: list[float]  # (K,) of the last layer, over the examples; the first are a category's own
     keypoint_mean_px: list[float]
     score_max: float
+    pairs: int  # of images, that PCK is of
     faults: list[str]  # what is beyond its limit; empty: it gives what the checkpoint gives
 
 
@@ -104,7 +106,7 @@ def compare_bundle(
         )
     network = with_keypoints(load_model(checkpoint), model.keypoints)
     precision = model.precision
-    examples, _ = draw_examples(network.config.inputs, shots=model.shots, data=data, count=COUNT[precision])
+    examples, _ = draw_examples(network.config.inputs, shots=model.shots, data=data, count=COUNT)
     truth, scores = run_torch(network, examples)
     found, absent = [], {}
     for name in backends or _mentioned(bundle):
@@ -171,23 +173,17 @@ def _compare(
         for px, expected, answers in zip(distance_px, truth, points, strict=True)
     ]
     last = layers[-1]
-    score_max = float(np.abs(score - scores).max())
-    checks = limits(
-        bundle.model.precision,
-        layer_max=float(np.abs(difference).max()),
-        p99_px=last.p99_px,
-        pck_torch=last.pck_torch[0],
-        pck_bundle=last.pck[0],
-        score_max=score_max,
-    )
+    apart = summarise(difference, score - scores, size)
+    share = Share(torch=last.pck_torch[0], bundle=last.pck[0], pairs=len(examples))
     return BackendParity(
         backend=name,
         description=description,
         layers=layers,
         keypoint_max_px=distance_px[-1].max(0).tolist(),
         keypoint_mean_px=distance_px[-1].mean(0).tolist(),
-        score_max=score_max,
-        faults=[str(check) for check in checks if not check.holds],
+        score_max=apart.score_max,
+        pairs=len(examples),
+        faults=faults(limits(bundle.model.precision, apart, share)),
     )
 
 

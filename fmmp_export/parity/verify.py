@@ -14,25 +14,18 @@ from numpy.typing import NDArray
 
 from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from fmmp_runtime.bundle.folder import Bundle
-from fmmp_runtime.bundle.reference import MAX_FLOAT, MAX_P99_PX, MAX_SCORE, Reference, summarise
+from fmmp_runtime.bundle.reference import Reference
 from fmmp_runtime.bundle.specs import Precision
+from fmmp_runtime.parity import PCK_THRESHOLD, Difference, Share, cached_limit, faults, limits, summarise
 from fmmp_runtime.pose import pck
 from fmmp_train.data.examples.dataset import Example, stack_crops
 from fmmp_train.model.estimator import Estimator, locate_crops
 
 Feed = dict[str, NDArray[Any]]
 BACKEND = "onnxruntime-cpu"
-THRESHOLD = 0.05  # of PCK, the strictest of the metric
 BATCH = 8  # examples that torch gets at once
 REFERENCES = 2  # examples that stay in the bundle
 CACHED = 4  # examples that also go through the support and the query graphs
-
-# Half precision on a trained model: as many keypoints right.
-MAX_PCK_POINTS = 0.2
-# Eight bits in the backbone move points by pixels: what counts is how many of them are lost.
-MAX_PCK_LOSS = 1.0
-# The cached graphs round as the whole one does, but for a value on an edge that may fall to either side.
-MAX_CACHED = 1e-3
 
 
 class ParityError(ValueError):
@@ -48,8 +41,9 @@ class Parity:
     per_layer_max: list[float]  # in [0, 1]
     state_max: float  # support and query graphs against the pair graph, in [0, 1]
     score_max: float
-    pck_torch: float  # at THRESHOLD, in percent
+    pck_torch: float  # at PCK_THRESHOLD, in percent
     pck_bundle: float
+    pairs: int  # of images, that PCK is of
     keypoints: int  # compared in PCK
     examples: list[str]  # what they were drawn from
 
@@ -92,6 +86,7 @@ def measure(network: Estimator, bundle: Bundle, examples: Sequence[Example], nam
         score_max=apart.score_max,
         pck_torch=float(pck_torch),
         pck_bundle=float(pck_bundle),
+        pairs=len(examples),
         keypoints=int(sum(scored(example).sum() for example in examples)),
         examples=list(names),
     )
@@ -126,71 +121,26 @@ def make_reference(network: Estimator, examples: Sequence[Example]) -> Reference
     )
 
 
-@dataclass(frozen=True)
-class Limit:
-    """A number that must not be too large; NaN is."""
-
-    what: str
-    found: float
-    allowed: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether it is not."""
-        return self.found <= self.allowed
-
-    def __str__(self) -> str:
-        """The number and its limit, in words."""
-        return f"{self.what} is {self.found:.2g}, at most {self.allowed:g} is allowed"
-
-
-def limits(
-    precision: Precision,
-    *,
-    layer_max: float,
-    p99_px: float,
-    pck_torch: float,
-    pck_bundle: float,
-    score_max: float,
-) -> list[Limit]:
-    """What a bundle of this precision must keep to; the arguments are as in `Parity`."""
-    if precision == "fp32":
-        return [
-            Limit("largest difference of a layer", layer_max, MAX_FLOAT),
-            Limit("largest difference of a score", score_max, MAX_SCORE),
-        ]
-    loss = pck_torch - pck_bundle
-    if precision == "int8":
-        return [Limit(f"loss of PCK@{THRESHOLD:g} in points", loss, MAX_PCK_LOSS)]
-    return [
-        Limit("99th percentile of the shift in pixels", p99_px, MAX_P99_PX),
-        Limit(f"change of PCK@{THRESHOLD:g} in points", abs(loss), MAX_PCK_POINTS),
-    ]
-
-
 def check(parity: Parity, precision: Precision) -> None:
     """Refuse a bundle that is too far off.
 
     Raises:
         ParityError: says which number was expected and which came.
     """
-    checks = limits(
-        precision,
-        layer_max=max(parity.per_layer_max),
+    difference = Difference(
+        max_px=parity.max_px,
         p99_px=parity.p99_px,
-        pck_torch=parity.pck_torch,
-        pck_bundle=parity.pck_bundle,
+        per_layer_max=parity.per_layer_max,
         score_max=parity.score_max,
     )
-    cached = MAX_FLOAT if precision == "fp32" else MAX_CACHED
-    checks.append(Limit("difference between cached and whole", parity.state_max, cached))
-    for each in checks:
-        if not each.holds:
-            raise ParityError(
-                f"the {precision} graph does not give what the checkpoint gives, so nothing was written: "
-                + str(each)
-                + ("" if precision == "fp32" else f"; export without --{precision}")
-            )
+    share = Share(torch=parity.pck_torch, bundle=parity.pck_bundle, pairs=parity.pairs)
+    checks = [*limits(precision, difference, share), cached_limit(precision, parity.state_max)]
+    if found := faults(checks):
+        raise ParityError(
+            f"the {precision} graph does not give what the checkpoint gives, so nothing was written: "
+            + "; ".join(found)
+            + ("" if precision == "fp32" else f"; export without --{precision}")
+        )
 
 
 def as_json(parity: Parity) -> dict[str, dict[str, Any]]:
@@ -229,7 +179,11 @@ def scored(example: Example) -> NDArray[np.bool_]:
 
 
 def example_pck(
-    points: NDArray[np.floating], example: Example, size: int, padding: float, threshold: float = THRESHOLD
+    points: NDArray[np.floating],
+    example: Example,
+    size: int,
+    padding: float,
+    threshold: float = PCK_THRESHOLD,
 ) -> float:
     """PCK of points (K, 2) in [0, 1] of the query crop."""
     count = example.num_keypoints

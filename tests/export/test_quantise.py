@@ -247,7 +247,7 @@ def test_half_around_8_bits_is_right_in_onnx_runtime(
 
 
 def test_crops_that_show_the_ranges_are_not_those_that_are_compared() -> None:
-    compared, _ = draw_examples(CONFIG.inputs, shots=1, data=None, count=max(COUNT.values()))
+    compared, _ = draw_examples(CONFIG.inputs, shots=1, data=None, count=COUNT)
     shown = {crop.tobytes() for crop in draw_calibration(CONFIG.inputs)}
     assert not shown & {example.query.tobytes() for example in compared}
 
@@ -260,6 +260,7 @@ def test_a_loss_of_points_is_refused_and_a_gain_is_not() -> None:
         state_max=0,
         score_max=0.5,
         pck_torch=50,
+        pairs=48,
         pck_bundle=52,
         keypoints=1000,
         examples=[],

@@ -9,9 +9,10 @@ import pytest
 
 from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from fmmp_runtime.bundle.folder import Bundle
-from fmmp_runtime.bundle.reference import Difference, Reference, compare, fault
+from fmmp_runtime.bundle.reference import Reference, compare
 from fmmp_runtime.bundle.specs import REFERENCE_FILE, BundleError, Precision
 from fmmp_runtime.files import sha256
+from fmmp_runtime.parity import Difference, faults, limits_in_use
 from tests.fakes.bundle import SIZE, add_reference, write_bundle
 
 
@@ -25,7 +26,7 @@ def test_the_right_answers_have_no_difference(bundle: Path, graph: str) -> None:
     opened = Bundle.open(add_reference(bundle))
     found = compare(OnnxRuntimeBackend(opened, threads=1), opened.model, Reference.load(opened), graph)
     assert found.max_px < 1e-4
-    assert fault(found, opened.model) is None
+    assert not faults(limits_in_use(opened.model, found))
 
 
 @pytest.mark.parametrize("graph", ["query", "query_batch3"])
@@ -34,7 +35,7 @@ def test_a_shift_is_found_in_its_layer_and_in_pixels(bundle: Path, graph: str) -
     found = compare(OnnxRuntimeBackend(opened, threads=1), opened.model, Reference.load(opened), graph)
     assert found.max_px == pytest.approx(0.01 * SIZE * 2**0.5, rel=1e-3)
     assert found.per_layer_max == pytest.approx([0, 0.01], abs=1e-6)
-    assert "0.01, at most 0.0001" in (fault(found, opened.model) or "")
+    assert "0.01, at most 0.0001" in faults(limits_in_use(opened.model, found))[0]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,14 @@ def test_each_precision_has_its_limit(
     exported = {"max_px": 40.0, "p99_px": 4.0, "score_max": 0.15}
     model = replace(Bundle.open(bundle).model, precision=precision, parity={"any": exported})
     difference = Difference(max_px=99, p99_px=p99_px, per_layer_max=[layer_max], score_max=score_max)
-    assert (fault(difference, model) is not None) == is_wrong
+    assert bool(faults(limits_in_use(model, difference))) == is_wrong
+
+
+def test_a_bundle_that_says_nothing_of_its_export_is_named(bundle: Path) -> None:
+    model = replace(Bundle.open(bundle).model, precision="int8", parity={"any": {"p99_px": "4"}})
+    difference = Difference(max_px=0, p99_px=0, per_layer_max=[0], score_max=0)
+    with pytest.raises(BundleError, match="says no p99_px: export it again"):
+        limits_in_use(model, difference)
 
 
 def test_a_wrong_score_is_found(bundle: Path) -> None:
@@ -66,7 +74,7 @@ def test_a_wrong_score_is_found(bundle: Path) -> None:
     other = replace(reference, score=reference.score + np.float32(0.2))
     found = compare(OnnxRuntimeBackend(opened, threads=1), opened.model, other)
     assert found.score_max == pytest.approx(0.2, abs=1e-3)
-    assert "score is 0.2" in (fault(found, opened.model) or "")
+    assert "score is 0.2" in faults(limits_in_use(opened.model, found))[0]
 
 
 def test_a_bundle_without_one_says_what_to_do(bundle: Path) -> None:

@@ -47,8 +47,9 @@ def check(task: Task) -> dict[str, Any]:
     """Compare the query graph for `task.batch` frames with PyTorch's answers, and remember a support."""
     import numpy as np
 
-    from fmmp_runtime.bundle.reference import Reference, compare, fault
+    from fmmp_runtime.bundle.reference import Reference, compare
     from fmmp_runtime.estimator import PoseEstimator
+    from fmmp_runtime.parity import faults, limits_in_use
     from fmmp_runtime.support_state import SupportState
 
     estimator = PoseEstimator(task.bundle, task.backend, task.threads)
@@ -75,7 +76,7 @@ def check(task: Task) -> dict[str, Any]:
     return {
         "backend": estimator.backend.description,
         "difference": asdict(found),
-        "fault": fault(found, model),
+        "fault": "; ".join(faults(limits_in_use(model, found))),
         "remember_ms": remember_ms,
     }
 

@@ -14,15 +14,7 @@ from fmmp_runtime.backends import Backend
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.specs import REFERENCE_FILE, BundleError, Model
 from fmmp_runtime.files import write_atomically
-
-# Two float32 implementations of this network differ by about 1e-5 after three layers; 1e-4 is 0.026 px.
-MAX_FLOAT = 1e-4
-# Half precision on a trained model: half a pixel for 99 of 100 keypoints.
-MAX_P99_PX = 0.5
-# A score is a logistic function of logarithms of steps down to 1e-3: 1e-4 in a point may be 0.1 in it.
-MAX_SCORE = 0.1
-# Eight bits move points by pixels, as many as the export found; on another processor a little more.
-MORE_THAN_FOUND = 2.0
+from fmmp_runtime.parity import Difference, summarise
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,16 +59,6 @@ class Reference:
         return {name: getattr(self, name)[row : row + 1] for name in names}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """How far a backend's answers are from the reference, over all of its questions."""
-
-    max_px: float  # last layer
-    p99_px: float  # last layer
-    per_layer_max: list[float]  # in [0, 1]
-    score_max: float
-
-
 def compare(backend: Backend, model: Model, reference: Reference, graph: str = "query") -> Difference:
     """Ask a backend the questions of `reference`, through the support graph and a query graph.
 
@@ -96,37 +78,3 @@ def compare(backend: Backend, model: Model, reference: Reference, graph: str = "
         differences.append(answer["points"].astype(np.float64) - reference.points[:, rows])
         score_differences.append(answer["score"] - reference.score[rows])
     return summarise(np.concatenate(differences, axis=1), np.concatenate(score_differences), model.image_size)
-
-
-def summarise(
-    difference: NDArray[np.float64], score_difference: NDArray[np.floating], image_size: int
-) -> Difference:
-    """Summarise differences (L, N, K, 2) of points in [0, 1], and (N, K) of scores."""
-    pixels = np.linalg.norm(difference[-1], axis=-1) * image_size
-    return Difference(
-        max_px=float(pixels.max()),
-        p99_px=float(np.percentile(pixels, 99)),
-        per_layer_max=np.abs(difference).max(axis=(1, 2, 3)).tolist(),
-        score_max=float(np.abs(score_difference).max()),
-    )
-
-
-def fault(difference: Difference, model: Model) -> str | None:
-    """What is too far off for the bundle's precision, with the limit; None where all is well."""
-
-    def exported(what: str) -> float:
-        return MORE_THAN_FOUND * max(float(entry[what]) for entry in model.parity.values())
-
-    score_limit = MAX_SCORE
-    if model.precision == "fp32":
-        what, found, limit = "largest difference of a layer", max(difference.per_layer_max), MAX_FLOAT
-    else:
-        what, found, limit = "99th percentile of the shift in pixels", difference.p99_px, MAX_P99_PX
-        score_limit = max(score_limit, exported("score_max"))
-        if model.precision == "int8":
-            limit = exported("p99_px")
-    checks = ((what, found, limit), ("largest difference of a score", difference.score_max, score_limit))
-    for name, number, allowed in checks:
-        if not number <= allowed:  # NaN is not
-            return f"{name} is {number:.2g}, at most {allowed:.2g} is allowed"
-    return None
