@@ -153,6 +153,9 @@ def test_says_what_runs(api: Api, estimator: Estimator, bundle: Path, tmp_path: 
     assert f"the compiled operator {api.operators}" in estimator.description
     without = api.open(bundle, operator_folder=str(tmp_path))
     assert "the graph's own definition, which is slower" in without.description
+    standard = write_bundle(tmp_path / "standard", operator=False)
+    (tmp_path / "libfmmp_onnxruntime.so").write_bytes(b"no library")  # nothing loads it
+    assert "by standard operators, as it" in api.open(standard, operator_folder=str(tmp_path)).description
 
 
 def wrong(picture: np.ndarray, **fields: Any) -> CImage:  # noqa: ANN401  # of fmmp_image

@@ -30,13 +30,19 @@ KINDS = {"uint8": Type.UINT8, "float32": Type.FLOAT, "bool": Type.BOOL, "int64":
 
 
 def write_bundle(
-    folder: Path, shots: int = 1, *, name: str = "fake", nan: bool = False, batches: Sequence[int] = ()
+    folder: Path,
+    shots: int = 1,
+    *,
+    name: str = "fake",
+    nan: bool = False,
+    batches: Sequence[int] = (),
+    operator: bool = True,
 ) -> Path:
     """Write a bundle with K = 12, crops of 64 pixels and two layers, of which the first answers 0.
 
     points[-1] is the mean of the support keypoints over the shots that show them, every score is the mean
     brightness of the query. `nan` makes all points NaN. `batches`: so many frames have a query graph of their
-    own.
+    own. `operator`: the files define our operator, though no node of these needs it.
     """
     folder.mkdir(parents=True)
     support_inputs = [
@@ -80,7 +86,12 @@ def write_bundle(
                 numpy_helper.from_array(np.array([counts.get(graph, 1), KEYPOINTS]), "score_shape"),
             ],
         )
-        model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+        model = helper.make_model(
+            proto,
+            functions=[_operator()] if operator else [],
+            opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid("fmmp", 1)],
+            ir_version=9,
+        )
         onnx.checker.check_model(model)
         onnx.save(
             model,
@@ -91,6 +102,15 @@ def write_bundle(
         )
     _model(folder, name, shots, graphs).write(folder)
     return folder
+
+
+def _operator() -> onnx.FunctionProto:
+    """As much of a definition as its name takes."""
+    node = helper.make_node("Identity", ["value"], ["output"])
+    opsets = [helper.make_opsetid("", 18)]
+    return helper.make_function(
+        "fmmp", "MultiScaleDeformableAttention", ["value"], ["output"], [node], opsets
+    )
 
 
 def _times(count: int, tensors: Sequence[TensorSpec]) -> list[TensorSpec]:

@@ -16,7 +16,7 @@ from fmmp_runtime.backends import BackendError
 from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.files import sha256
-from tests.fakes.bundle import HEADS, KEYPOINTS, SIZE, copy_bundle
+from tests.fakes.bundle import HEADS, KEYPOINTS, SIZE, copy_bundle, write_bundle
 
 
 @pytest.fixture
@@ -53,6 +53,13 @@ def test_says_when_the_operator_is_not_built(bundle: Path, no_library: Path) -> 
     description = backends.create("auto", Bundle.open(bundle)).description
     assert "ONNX Runtime" in description
     assert f"own definition, which is slower (libfmmp_onnxruntime.so is not in {no_library}" in description
+
+
+def test_a_bundle_of_standard_operators_needs_no_library(no_library: Path, tmp_path: Path) -> None:
+    """As `fmmp-export --msda standard` writes it."""
+    (no_library / "libfmmp_onnxruntime.so").write_text("not a library")
+    standard = write_bundle(tmp_path / "standard", operator=False)
+    assert "by standard operators, as it" in backends.create("onnxruntime", Bundle.open(standard)).description
 
 
 def test_broken_operator_library_is_an_error(bundle: Path, no_library: Path) -> None:

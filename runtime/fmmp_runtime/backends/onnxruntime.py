@@ -20,6 +20,7 @@ from fmmp_runtime.media.image import warp
 
 # Gives convolutions of 8 bits a bias of 32 bits, by way of half where their scales are half: infinity, often.
 WRONG_OPTIMIZERS = ["WeightBiasQuantization"]
+OPERATORS = b"DeformableAttention"  # in the name of each operator of the library, as graphs spell it
 JOINED_STATES = 4  # groups of states that stay joined for the batch graphs
 
 
@@ -43,12 +44,7 @@ class OnnxRuntimeBackend:
         self._sessions: dict[str, ort.InferenceSession] = {}
         self._loading = threading.Lock()
         self._joined = StateCache(_join, JOINED_STATES)
-        try:
-            self._operator: Path | None = operators.library("onnxruntime")
-            kernel = f"the compiled operator {self._operator}"
-        except FileNotFoundError as error:
-            self._operator = None
-            kernel = f"the graph's own definition, which is slower ({error})"
+        self._operator, kernel = _kernel(bundle)
         self.description = f"ONNX Runtime {ort.__version__} on the CPU; deformable attention by {kernel}"
 
     def load(self, *graphs: str) -> None:
@@ -121,6 +117,17 @@ class OnnxRuntimeBackend:
         if self._operator is not None:
             options.register_custom_ops_library(str(self._operator))
         return options
+
+
+def _kernel(bundle: Bundle) -> tuple[Path | None, str]:
+    """The operator library, if the bundle's graphs have a use for it, and what people are told."""
+    if OPERATORS not in bundle.read(bundle.model.graphs["query"].file):
+        return None, "standard operators, as it was exported"
+    try:
+        library = operators.library("onnxruntime")
+    except FileNotFoundError as error:
+        return None, f"the graph's own definition, which is slower ({error})"
+    return library, f"the compiled operator {library}"
 
 
 def _join(states: States) -> dict[str, NDArray[Any]]:

@@ -65,12 +65,12 @@ def run(job: Job) -> list[str]:
     if job.folder is not None:
         _make_folder(job.folder)
     estimator = PoseEstimator(job.bundle, job.backend, job.threads)
-    _tell(estimator.backend.description)
     examples: list[Example] = []
     if job.state is not None:
         state = estimator.load_state(job.state)
     else:
         state, examples = _remember(job, estimator)
+    _tell(estimator.backend.description)  # not before an error of what the user gave
     for note in dict.fromkeys(
         note for notes in (*(e[2].notes for e in examples), state.notes) for note in notes
     ):

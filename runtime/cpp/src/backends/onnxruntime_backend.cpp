@@ -12,6 +12,8 @@ namespace {
 using ort::Owned;
 
 constexpr char kLibrary[] = "libfmmp_onnxruntime.so";
+// In the name of each of its operators, as graphs spell it.
+constexpr char kOperators[] = "DeformableAttention";
 constexpr uint32_t kApiVersion = 18;  // the oldest interface that takes weights from memory
 // Gives convolutions of 8 bits a bias of 32 bits, by way of half where their scales are half: infinity,
 // often.
@@ -132,12 +134,15 @@ public:
           library_(library_names(options), "ONNX Runtime",
                    "install it, or say where libonnxruntime.so is with FMMP_ONNXRUNTIME_LIBRARY"),
           api_(open_api()),
-          env_(nullptr, api_->ReleaseEnv),
-          operator_(operator_library(kLibrary, options.operator_folder))
+          env_(nullptr, api_->ReleaseEnv)
     {
         std::string const support = bundle_->read_checked(graph("support").file),
                           query = bundle_->read_checked(graph("query").file);
         std::string weights = bundle_->read_checked(kWeightsFile);
+        standard_ = query.find(kOperators) == std::string::npos;
+        if (!standard_) {
+            operator_ = operator_library(kLibrary, options.operator_folder);
+        }
         OrtEnv* env = nullptr;
         api_.check(api_->CreateEnv(ORT_LOGGING_LEVEL_ERROR, "fmmp", &env));
         env_.reset(env);
@@ -147,10 +152,13 @@ public:
 
     std::string description() const override
     {
-        std::string const kernel = operator_
-                                       ? "the compiled operator " + *operator_
-                                       : std::string("the graph's own definition, which is slower (no ") +
-                                             kLibrary + " beside the runtime or in FMMP_LIBRARY_DIR)";
+        std::string kernel = "standard operators, as it was exported";
+        if (operator_) {
+            kernel = "the compiled operator " + *operator_;
+        } else if (!standard_) {
+            kernel = std::string("the graph's own definition, which is slower (no ") + kLibrary +
+                     " beside the runtime or in FMMP_LIBRARY_DIR)";
+        }
         return "ONNX Runtime " + version_ + " on the CPU; deformable attention by " + kernel;
     }
 
@@ -243,6 +251,7 @@ private:
     std::string version_;
     ort::Api api_;
     Owned<OrtEnv> env_;
+    bool standard_ = false;  // the graphs have no use for the operator library
     std::optional<std::string> operator_;
     std::unique_ptr<Session> query_, support_;
 };
