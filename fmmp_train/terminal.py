@@ -24,7 +24,8 @@ def table_console() -> Console:
 @contextmanager
 def show_bar(what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
     """Yield what some work tells how much is done, and perhaps of how much: a bar on stderr meanwhile."""
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done, of=None: bar.update(task, completed=done, total=of)  # None: as before
 
