@@ -8,12 +8,24 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from fmmp_train.checkpoint import capeformer, escape, graphcape, pomnet, released
+from fmmp_train.checkpoint import released
+from fmmp_train.checkpoint.translation import (
+    capeformer,
+    edgecape,
+    escape,
+    graphcape,
+    metapoint,
+    pomnet,
+    scape,
+)
 from fmmp_train.model import Estimator, ModelConfig, Network
 from fmmp_train.model.capeformer import CapeFormer, CapeFormerConfig
+from fmmp_train.model.edgecape import EdgeCape, EdgeCapeConfig
 from fmmp_train.model.escape import Escape, EscapeConfig
 from fmmp_train.model.graphcape import GraphCape, GraphCapeConfig
+from fmmp_train.model.metapoint import MetaPoint, MetaPointConfig
 from fmmp_train.model.pomnet import PomNet, PomNetConfig
+from fmmp_train.model.scape import Scape, ScapeConfig
 
 
 class System(NamedTuple):
@@ -32,6 +44,9 @@ SYSTEMS: Mapping[str, System] = {
     "graphcape": System("GraphCape", GraphCapeConfig, GraphCape, graphcape.recognise, graphcape.load),
     "pomnet": System("POMNet", PomNetConfig, PomNet, pomnet.recognise, pomnet.load),
     "escape": System("ESCAPE", EscapeConfig, Escape, escape.recognise, escape.load),
+    "metapoint": System("MetaPoint", MetaPointConfig, MetaPoint, metapoint.recognise, metapoint.load),
+    "scape": System("SCAPE", ScapeConfig, Scape, scape.recognise, scape.load),
+    "edgecape": System("EdgeCape", EdgeCapeConfig, EdgeCape, edgecape.recognise, edgecape.load),
 }
 
 

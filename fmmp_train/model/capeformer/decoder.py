@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -34,6 +34,12 @@ class DecoderLayer(nn.Module):
         """Keypoints `x` (B, K, C) at `place` (B, K, C) read `cells` (B, N, C) by `keys` (B, N, 2 C)."""
         asking = x + place
         x = self.norm1(x + self.self_attention(asking, asking, x, hidden))
+        return self.read(x, place, cells, keys, links)
+
+    def read(
+        self, x: Tensor, place: Tensor, cells: Tensor, keys: Tensor, links: tuple[Tensor, ...]
+    ) -> Tensor:
+        """As `forward`, after the keypoints have talked."""
         read = self.cross_attention(torch.cat((x, place), dim=-1), keys, cells)
         x = self.norm2(x + self.choker(read))
         return self.norm3(x + self.feed_forward(x, *links))
@@ -52,16 +58,13 @@ class Decoder(nn.Module):
 
     layers: Sequence[DecoderLayer]
 
-    def __init__(
-        self, dim: int, num_heads: int, num_layers: int, feed_forward: Callable[[], nn.Module]
-    ) -> None:
+    def __init__(self, dim: int, layers: Sequence[DecoderLayer]) -> None:
         super().__init__()
         self.dim = dim
-        layers = (DecoderLayer(dim, num_heads, feed_forward()) for _ in range(num_layers))
         self.add_module("layers", nn.ModuleList(layers))
         self.place = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
         self.norm = nn.LayerNorm(dim)
-        self.point_heads = nn.ModuleList(point_head(dim) for _ in range(num_layers))
+        self.point_heads = nn.ModuleList(point_head(dim) for _ in layers)
 
     def forward(
         self,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fmmp_train.model.backbones.last_map import LastMap
 from fmmp_train.model.capeformer.config import CapeFormerConfig
-from fmmp_train.model.capeformer.decoder import Decoded, Decoder, at_least_one
+from fmmp_train.model.capeformer.decoder import Decoded, Decoder, DecoderLayer, at_least_one
 from fmmp_train.model.confidence import Confidence, steps
 from fmmp_train.model.encoding import grid_code, order_code
 from fmmp_train.model.estimator import Estimator, Located
@@ -51,13 +51,14 @@ class CapeFormer(Estimator):
         self.query_projection = nn.Conv2d(self.backbone.channels, dim, 1)
         self.encoder = JointEncoder(dim, heads, config.feed_forward, layers)
         self.proposals = ProposalGenerator(dim)
-        self.decoder = Decoder(dim, heads, layers, self._feed_forward)
+        self.decoder = Decoder(dim, [self._layer() for _ in range(layers)])
         self.confidence = Confidence(2)
         self.register_buffer("cell_code", grid_code(*self.size, dim), persistent=False)
         self.register_buffer("order", self._order(), persistent=False)
 
-    def _feed_forward(self) -> nn.Module:
-        return FeedForward(self.config.dim, self.config.feed_forward)
+    def _layer(self) -> DecoderLayer:
+        dim = self.config.dim
+        return DecoderLayer(dim, self.config.num_heads, FeedForward(dim, self.config.feed_forward))
 
     def _order(self) -> Tensor:
         return order_code(self.config.max_keypoints, self.config.dim)
@@ -77,12 +78,16 @@ class CapeFormer(Estimator):
 
     def support_state(self, support: Tensor, keypoints: Tensor, visible: Tensor) -> State:
         """As `Estimator.support_state`."""
+        return self.describe(self.features(support.flatten(0, 1)), keypoints, visible)
+
+    def describe(self, features: Tensor, keypoints: Tensor, visible: Tensor) -> State:
+        """As `support_state`, from the maps (B * S, C, H, W) of the supports."""
         shots = keypoints.shape[:2]
         heatmaps = draw_heatmaps(
             keypoints, visible, sigma=self.config.sigma, image_size=self.config.image_size
         )
         flat = Heatmaps(*(each.flatten(0, 1) for each in heatmaps))
-        pooled = pool_features(self.features(support.flatten(0, 1)), flat)
+        pooled = pool_features(features, flat)
         pooled = pooled.view(*shots, *pooled.shape[1:])  # (B, S, K, C)
         shown = heatmaps.shown.all(1)  # (B, K)
         tokens = self.support_projection(pooled.mean(1) * shown[..., None].to(pooled.dtype))

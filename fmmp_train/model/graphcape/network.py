@@ -6,12 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from fmmp_runtime.pose import InputConfig
 from fmmp_train.model.capeformer.config import CapeFormerConfig
-from fmmp_train.model.capeformer.decoder import at_least_one
+from fmmp_train.model.capeformer.decoder import DecoderLayer, at_least_one
 from fmmp_train.model.capeformer.network import CapeFormer, State
 from fmmp_train.model.graphcape.graph import GraphFeedForward, spread_links
 
@@ -36,8 +36,9 @@ class GraphCape(CapeFormer):
 
     config: GraphCapeConfig
 
-    def _feed_forward(self) -> nn.Module:
-        return GraphFeedForward(self.config.dim, self.config.feed_forward)
+    def _layer(self) -> DecoderLayer:
+        dim = self.config.dim
+        return DecoderLayer(dim, self.config.num_heads, GraphFeedForward(dim, self.config.feed_forward))
 
     def _order(self) -> Tensor:
         """No code: keypoints in another order give the same answers, and K does not matter."""

@@ -23,6 +23,9 @@ CONFIGURATIONS = {
     "pomnet/parameters": ("pomnet", {"backbone": "resnet50", "max_keypoints": 100}),
     "escape/parameters": ("escape", {"super_keypoints": 400, "max_keypoints": 68, "num_layers": 6}),
     "escape/parameters_baseline": ("escape", {"super_keypoints": 0}),
+    "metapoint/parameters": ("metapoint", {"num_meta_points": 100, "max_keypoints": 70, "num_layers": 3}),
+    "scape/parameters": ("scape", {"max_keypoints": 100, "num_experts": 4, "num_layers": 4}),
+    "edgecape/parameters": ("edgecape", {"backbone": "vit_small_patch14_dinov2", "image_size": 224}),
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from fmmp_train.checkpoint.names import (
+from fmmp_train.checkpoint.translation.names import (
     Rules,
     backbone_of,
     count,

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from fmmp_train.checkpoint.capeformer import BACKBONES
-from fmmp_train.checkpoint.names import Rules, backbone_of, count, rename, shape_of
+from fmmp_train.checkpoint.translation.capeformer import BACKBONES
+from fmmp_train.checkpoint.translation.names import Rules, backbone_of, count, rename, shape_of
 from fmmp_train.model.escape import Escape, EscapeConfig
 
 MARK = "deconv.deconv_layers."

@@ -8,8 +8,15 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from fmmp_train.checkpoint.capeformer import BACKBONES, HEAD_RULES, MARK
-from fmmp_train.checkpoint.names import Rules, backbone_of, count, rename, shape_of, unpack_attention
+from fmmp_train.checkpoint.translation.capeformer import BACKBONES, HEAD_RULES, MARK
+from fmmp_train.checkpoint.translation.names import (
+    Rules,
+    backbone_of,
+    count,
+    rename,
+    shape_of,
+    unpack_attention,
+)
 from fmmp_train.model.graphcape import GraphCape, GraphCapeConfig
 
 SWINS = ("swinv2_tiny_window16_256", "swinv2_small_window16_256")
@@ -48,17 +55,20 @@ def load(state: Mapping[str, Tensor], *, max_keypoints: int | None) -> tuple[Gra
         upsample=2 if is_swin else 1,
         max_keypoints=max_keypoints or GraphCapeConfig.max_keypoints,
     )
-    translated: dict[str, Tensor] = {}
-    for name, tensor in unpack_attention(rename(state, RULES)).items():
+    return GraphCape(config), split_graph(unpack_attention(rename(state, RULES)))
+
+
+def split_graph(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The one convolution of own and neighbours' parts as our two linear layers."""
+    split: dict[str, Tensor] = {}
+    for name, tensor in state.items():
         if match := re.fullmatch(r"(.*\.)ffn1\.conv\.(weight|bias)", name):
             prefix, kind = match.groups()
             for part, rows in zip(("own", "neighbour"), tensor.chunk(2), strict=True):
-                translated[f"{prefix}feed_forward.{part}.{kind}"] = (
-                    rows.flatten(1) if kind == "weight" else rows
-                )
+                split[f"{prefix}feed_forward.{part}.{kind}"] = rows.flatten(1) if kind == "weight" else rows
         else:
-            translated[name] = tensor
-    return GraphCape(config), translated
+            split[name] = tensor
+    return split
 
 
 def _timm_name(name: str) -> str:

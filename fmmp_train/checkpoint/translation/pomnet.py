@@ -7,8 +7,15 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from fmmp_train.checkpoint.capeformer import BACKBONES
-from fmmp_train.checkpoint.names import Rules, backbone_of, count, rename, shape_of, unpack_attention
+from fmmp_train.checkpoint.translation.capeformer import BACKBONES
+from fmmp_train.checkpoint.translation.names import (
+    Rules,
+    backbone_of,
+    count,
+    rename,
+    shape_of,
+    unpack_attention,
+)
 from fmmp_train.model.pomnet import PomNet, PomNetConfig
 
 MARK = "keypoint_head.relation_model."
