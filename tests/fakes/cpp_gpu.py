@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiles gpu_library.cpp, and gives a bundle engines that it runs."""
+"""Compiles gpu_library.cpp with driver.cpp, and gives a bundle engines that it runs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def compile_fake(built: Path, folder: Path) -> FakeGpu:
     includes = [f"-I{path}" for path in (folder, ROOT / "trt_plugins" / "include")]
     system = [argument for path in (headers, *cuda.split(";")) for argument in ("-isystem", path)]
     flags = ("-std=c++17", "-O0", "-fPIC", "-shared", "-fvisibility=hidden", "-w")
-    subprocess.run(["c++", *flags, *includes, *system, HERE / "gpu_library.cpp", "-o", target], check=True)
+    sources = (HERE / "gpu_library.cpp", HERE / "driver.cpp")
+    subprocess.run(["c++", *flags, *includes, *system, *sources, "-o", target], check=True)
     found = re.search(
         r"define (?:NV_TENSORRT_MAJOR|TRT_MAJOR_ENTERPRISE) +(\d+)",
         (Path(headers) / "NvInferVersion.h").read_text(),

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/// A GPU on host memory: as much of NVIDIA's driver, of TensorRT and of our operator library as the C++
-/// runtime calls, in one library. Nothing is done before the stream is waited for; a call without a current
-/// context fails, as does an allocation of more than 1 GB or one while a graph is recorded. The network is
-/// that of tests/fakes/bundle.py; its plan is a text: the graph's name, then "input NAME TYPE SIZES"
-/// and "output ...".
+/// As much of TensorRT and of our operator library as the C++ runtime calls, on the driver of driver.cpp, in
+/// one library with it. The network is that of tests/fakes/bundle.py; its plan is a text: the graph's name,
+/// then "input NAME TYPE SIZES" and "output ...".
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -12,186 +10,18 @@
 #include <string>
 #include <vector>
 
+#include "driver.h"
 #include "fmmp/crop.h"
 #include "stubs.h"  // made from TensorRT's headers: classes whose methods end the process
 
-#define EXPORT extern "C" __attribute__((visibility("default")))
-
 namespace {
-
-enum { kOk = 0, kInvalidValue = 1, kOutOfMemory = 2, kInvalidContext = 201, kCaptureInvalidated = 901 };
-
-using Work = std::vector<std::function<void()>>;
-
-Work queue;
-Work* recorded = nullptr;
-bool broken = false;
-thread_local int depth = 0;
-int live_memory = 0, live_streams = 0, live_graphs = 0, live_engines = 0, runs = 0, replays = 0,
-    state_copies = 0;
-char stream_object, context_object;
-
-int add(void* stream, std::function<void()> work)
-{
-    if (depth == 0 || stream != &stream_object) {
-        return depth == 0 ? kInvalidContext : kInvalidValue;
-    }
-    (recorded ? *recorded : queue).push_back(std::move(work));
-    return kOk;
-}
-
-int copy(void* target, void const* source, size_t size, void* stream)
-{
-    return add(stream, [=] { std::memmove(target, source, size); });
-}
-
-int allocate(void** address, size_t size)
-{
-    broken = broken || recorded;
-    if (depth == 0) {
-        return kInvalidContext;
-    }
-    if (size > (size_t(1) << 30)) {
-        return kOutOfMemory;
-    }
-    ++live_memory;
-    *address = std::calloc(1, size);
-    return kOk;
-}
-
-int release(void* address)
-{
-    if (depth == 0) {
-        return kInvalidContext;
-    }
-    --live_memory;
-    std::free(address);
-    return kOk;
-}
-
-}  // namespace
-
-EXPORT int cuInit(unsigned)
-{
-    return std::getenv("FAKE_NO_GPU") ? 100 : kOk;
-}
-EXPORT int cuDeviceGet(int* device, int)
-{
-    return *device = 0, kOk;
-}
-EXPORT int cuDeviceGetAttribute(int* value, int which, int)
-{
-    return *value = which == 75 ? 8 : 6, kOk;
-}
-EXPORT int cuDevicePrimaryCtxRetain(void** context, int)
-{
-    return *context = &context_object, kOk;
-}
-EXPORT int cuDevicePrimaryCtxRelease_v2(int)
-{
-    return kOk;
-}
-EXPORT int cuCtxPushCurrent_v2(void* context)
-{
-    return ++depth, context == &context_object ? kOk : kInvalidContext;
-}
-EXPORT int cuCtxPopCurrent_v2(void** context)
-{
-    return --depth, *context = &context_object, kOk;
-}
-EXPORT int cuStreamCreate(void** stream, unsigned flags)
-{
-    return ++live_streams, *stream = &stream_object, flags == 1 && depth > 0 ? kOk : kInvalidValue;
-}
-EXPORT int cuStreamDestroy_v2(void*)
-{
-    return --live_streams, depth > 0 ? kOk : kInvalidContext;
-}
-EXPORT int cuStreamSynchronize(void*)
-{
-    if (depth == 0 || recorded) {
-        return kInvalidContext;
-    }
-    for (auto const& work : queue) {
-        work();
-    }
-    return queue.clear(), kOk;
-}
-EXPORT int cuMemAlloc_v2(void** address, size_t size)
-{
-    return allocate(address, size);
-}
-EXPORT int cuMemHostAlloc(void** address, size_t size, unsigned)
-{
-    return allocate(address, size);
-}
-EXPORT int cuMemFree_v2(void* address)
-{
-    return release(address);
-}
-EXPORT int cuMemFreeHost(void* address)
-{
-    return release(address);
-}
-EXPORT int cuMemGetInfo_v2(size_t* free_bytes, size_t* total)
-{
-    return *free_bytes = 5'000'000, *total = 8'000'000'000, kOk;
-}
-EXPORT int cuMemcpyHtoDAsync_v2(void* to, void const* from, size_t size, void* stream)
-{
-    return copy(to, from, size, stream);
-}
-EXPORT int cuMemcpyDtoHAsync_v2(void* to, void const* from, size_t size, void* stream)
-{
-    return copy(to, from, size, stream);
-}
-EXPORT int cuMemcpyDtoDAsync_v2(void* to, void const* from, size_t size, void* stream)
-{
-    return ++state_copies, copy(to, from, size, stream);
-}
-EXPORT int cuStreamBeginCapture_v2(void* stream, int mode)
-{
-    broken = false;
-    recorded = new Work;
-    return ++live_graphs, stream == &stream_object && mode == 1 ? kOk : kInvalidValue;
-}
-EXPORT int cuStreamEndCapture(void*, void** graph)
-{
-    *graph = broken ? nullptr : recorded;
-    recorded = nullptr;
-    return broken ? kCaptureInvalidated : kOk;
-}
-EXPORT int cuGraphInstantiateWithFlags(void** made, void* graph, unsigned long long)
-{
-    return ++live_graphs, *made = new Work(*static_cast<Work*>(graph)), kOk;
-}
-EXPORT int cuGraphDestroy(void* graph)
-{
-    return --live_graphs, delete static_cast<Work*>(graph), kOk;
-}
-EXPORT int cuGraphExecDestroy(void* graph)
-{
-    return --live_graphs, delete static_cast<Work*>(graph), kOk;
-}
-EXPORT int cuGraphLaunch(void* made, void* stream)
-{
-    ++replays;
-    for (auto const& work : *static_cast<Work*>(made)) {
-        if (int const status = add(stream, work)) {
-            return status;
-        }
-    }
-    return kOk;
-}
-EXPORT int cuGetErrorName(int, char const** name)
-{
-    return *name = "CUDA_ERROR", kOk;
+int live_engines = 0, runs = 0;
 }
 
 EXPORT int fmmp_crop(fmmp::CropSource const* sources, int32_t count, uint8_t* crops, int32_t size,
                      void* stream)
 {
-    return add(stream, [=] {
+    return fake::add(stream, [=] {
         for (int32_t n = 0; n < count; ++n) {
             for (int32_t pixel = 0; pixel < size * size; ++pixel) {
                 fmmp::crop_pixel(sources[n], pixel % size, pixel / size,
@@ -260,7 +90,7 @@ public:
             log("the fake does not run");
             return false;
         }
-        return add(stream, [this] { plan_.graph == "support" ? support() : query(); }) == kOk;
+        return fake::add(stream, [this] { plan_.graph == "support" ? support() : query(); }) == 0;
     }
 
 private:
@@ -420,7 +250,7 @@ EXPORT int32_t getInferLibBuildVersion() noexcept
 
 EXPORT int fake_live()
 {
-    return live_memory + live_streams + live_graphs + live_engines;
+    return fake::live() + live_engines;
 }
 EXPORT int fake_runs()
 {
@@ -428,9 +258,9 @@ EXPORT int fake_runs()
 }
 EXPORT int fake_replays()
 {
-    return replays;
+    return fake::replays;
 }
 EXPORT int fake_state_copies()
 {
-    return state_copies;
+    return fake::copies_on_device;
 }

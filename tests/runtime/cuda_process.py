@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs PyCUDA itself, and our use of it, on the driver of tests/fakes/driver.c: `cuda_process.py LIBRARY`."""
+"""Runs PyCUDA, and our use of it, on the driver of tests/fakes/driver.cpp: `cuda_process.py LIBRARY`."""
 
 import ctypes
 import sys

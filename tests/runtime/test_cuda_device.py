@@ -15,6 +15,20 @@ HERE = Path(__file__).parent
 FOLDER = HERE.parents[1] / "build" / "nvidia" / "pycuda"
 
 
+# The operator library's crop: fills the crops with the first byte of the sources.
+CROP = """
+#include <cstdint>
+#include <cstring>
+#include "driver.h"
+EXPORT int fmmp_crop(void const* sources, int32_t count, void* crops, int32_t size, void* stream)
+{
+    return fake::add(stream, [=] {
+        std::memset(crops, *static_cast<char const*>(sources), size_t(3) * count * size * size);
+    });
+}
+"""
+
+
 @pytest.fixture(scope="module")
 def pycuda() -> Path:
     """Folder that PyCUDA lies in."""
@@ -31,22 +45,22 @@ def pycuda() -> Path:
 @pytest.fixture(scope="module")
 def driver(pycuda: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The driver's library, with every name that PyCUDA is linked to; those of no use here fail."""
-    if shutil.which("gcc") is None or shutil.which("nm") is None:
-        pytest.skip("needs gcc and nm")
+    if shutil.which("c++") is None or shutil.which("nm") is None:
+        pytest.skip("needs c++ and nm")
     folder = tmp_path_factory.mktemp("driver")
     (extension,) = (pycuda / "pycuda").glob("_driver*.so")
     names = subprocess.run(
         ["nm", "-D", "--undefined-only", extension], capture_output=True, text=True, check=True
     )
     wanted = set(re.findall(r" (cu[A-Z]\w+)", names.stdout))
-    source = HERE.parent / "fakes" / "driver.c"
+    source = HERE.parent / "fakes" / "driver.cpp"
     missing = sorted(wanted - set(re.findall(r"\b(cu[A-Z]\w+)\(", source.read_text())))
-    (folder / "rest.c").write_text("".join(f"int {name}(void) {{ return 801; }}\n" for name in missing))
+    rest = "".join(f'extern "C" int {name}() {{ return 801; }}\n' for name in missing)
+    (folder / "rest.cpp").write_text(rest + CROP)
     target = folder / "libcuda.so.1"
-    files = (source, folder / "rest.c", "-o", target)
-    subprocess.run(
-        ["gcc", "-shared", "-fPIC", "-Wall", "-Wextra", "-Wl,-soname,libcuda.so.1", *files], check=True
-    )
+    files = (f"-I{source.parent}", source, folder / "rest.cpp", "-o", target)
+    flags = ("-std=c++17", "-shared", "-fPIC", "-Wall", "-Wextra", "-Wl,-soname,libcuda.so.1")
+    subprocess.run(["c++", *flags, *files], check=True)
     return target
 
 
