@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make demo` and `make test` set everything up themselves, in .venv; a second run starts at once.
 .DEFAULT_GOAL := help
-.PHONY: help install nvidia test quick floors demo docs lint format clean
+.PHONY: help install nvidia studio test quick demo docs lint format clean
 
 BASE_PYTHON ?= python3
 WORKERS ?= 2
@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOG := build/install.log
+STUDIO := runtime/studio
 ROOMS := $(shell find fmmp_train fmmp_export runtime/fmmp_runtime -name __init__.py)
 CPP := $(shell find trt_plugins -type f -not -name '*.pyc' 2>/dev/null)
 CPP_CODE := $(shell git ls-files '*.h' '*.hpp' '*.cpp' '*.cu' '*.cuh' 2>/dev/null)
@@ -17,9 +18,9 @@ help:
 	@echo "make demo     export the demo model and find keypoints in photographs (pictures in demo/)"
 	@echo "make test     run every test that this machine can run"
 	@echo "make quick    the tests of an edit: no exports, no training, no compiling"
-	@echo "make floors   the runtime's tests with the oldest packages that pyproject.toml allows, in build/floors"
 	@echo "make docs     the pages of docs/ and the API from the docstrings, into build/docs"
 	@echo "make lint     the checks of a commit;  make format  put the code in the project's form"
+	@echo "make studio   check, test and build the web page (needs Node 20)"
 	@echo "make nvidia   fetch NVIDIA's libraries into build/, so that the tests ask them too"
 	@echo "make install  only set up .venv;  make clean  remove what was built"
 
@@ -28,11 +29,17 @@ install: $(STAMP)
 nvidia: $(BIN)/python
 	$(BIN)/python trt_plugins/tensorrt/fetch_nvidia.py
 
+studio: $(STUDIO)/node_modules/.package-lock.json
+	npm --prefix $(STUDIO) run check
+	npm --prefix $(STUDIO) test
+	npm --prefix $(STUDIO) run build
+
+$(STUDIO)/node_modules/.package-lock.json: $(STUDIO)/package-lock.json
+	npm --prefix $(STUDIO) ci --no-progress
+	@touch $@
+
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
-
-floors: $(STAMP)
-	$(BIN)/python tests/project/floors.py
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -q -m "not slow" --durations=5
@@ -67,6 +74,6 @@ $(STAMP): $(BIN)/python pyproject.toml CMakeLists.txt $(ROOMS) $(CPP)
 	@mkdir -p build
 	-@$(BIN)/python trt_plugins/tensorrt/fetch_nvidia.py headers
 	@echo "installing into $(VENV); the words of pip and CMake go to $(LOG)"
-	@$(BIN)/python -m pip install --verbose --editable '.[train,export,dev,docs]' > $(LOG) 2>&1 || { tail -n 50 $(LOG); exit 1; }
+	@$(BIN)/python -m pip install --verbose --editable '.[train,export,studio,dev,docs]' > $(LOG) 2>&1 || { tail -n 50 $(LOG); exit 1; }
 	@sed -n 's|^ *-- \(fmmp: .*\)|\1|p' $(LOG)
 	@touch $@

@@ -22,7 +22,7 @@ LEVELS: dict[str, Levels] = {  # from the ground up
         ("media",),
         ("annotation", "bundle", "backends", "operators", "support_state", "batch", "parity"),
         ("estimator", "find", "tracking"),
-        ("bench",),
+        ("bench", "studio"),
         ("cli",),
     ),
     "fmmp_train": (

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A project in a folder on a server. */
+import { readProject, type Project } from "./model";
+import { Conflict, type Storage } from "./storage";
+
+export class ServerStorage implements Storage {
+  private readonly channel = new BroadcastChannel("fmmp-studio-server");
+
+  static async open(): Promise<ServerStorage> {
+    return new ServerStorage();
+  }
+
+  async load(): Promise<{ project: Project; revision: number }> {
+    const { project, revision } = (await (await ask("api/project")).json()) as { project: unknown; revision: number };
+    return { project: readProject(project), revision };
+  }
+
+  async save(project: Project, revision: number): Promise<number> {
+    const response = await ask("api/project", {
+      method: "PUT",
+      headers: { "If-Match": String(revision), "Content-Type": "application/json" },
+      body: JSON.stringify(project),
+    });
+    const saved = (await response.json()) as { revision: number };
+    this.channel.postMessage(saved.revision);
+    return saved.revision;
+  }
+
+  async putPicture(key: string, file: Blob): Promise<void> {
+    await ask(`api/pictures/${key}`, { method: "PUT", body: file });
+  }
+
+  async getPicture(key: string): Promise<Blob> {
+    return (await ask(`api/pictures/${key}`)).blob();
+  }
+
+  onOtherTab(heard: () => void): void {
+    this.channel.onmessage = heard;
+  }
+}
+
+async function ask(address: string, options: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(address, options);
+  } catch {
+    throw new Error("the server can't be reached, so the last change is not saved: it is tried again with the next one");
+  }
+  if (response.ok) return response;
+  const text = await response.text();
+  throw response.status === 409 ? new Conflict(text) : new Error(text || `the server says ${response.status}`);
+}
