@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make demo` and `make test` set everything up themselves, in .venv; a second run starts at once.
 .DEFAULT_GOAL := help
-.PHONY: help install nvidia studio test quick demo docs lint format clean
+.PHONY: help install nvidia studio test quick floors demo docs lint format clean
 
 BASE_PYTHON ?= python3
 WORKERS ?= 2
@@ -18,6 +18,7 @@ help:
 	@echo "make demo     export the demo model and find keypoints in photographs (pictures in demo/)"
 	@echo "make test     run every test that this machine can run"
 	@echo "make quick    the tests of an edit: no exports, no training, no compiling"
+	@echo "make floors   the runtime's tests with the oldest packages that pyproject.toml allows, in build/floors"
 	@echo "make docs     the pages of docs/ and the API from the docstrings, into build/docs"
 	@echo "make lint     the checks of a commit;  make format  put the code in the project's form"
 	@echo "make studio   check, test and build the web page (needs Node 20)"
@@ -40,6 +41,9 @@ $(STUDIO)/node_modules/.package-lock.json: $(STUDIO)/package-lock.json
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+floors: $(STAMP)
+	$(BIN)/python tests/project/floors.py
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -q -m "not slow" --durations=5

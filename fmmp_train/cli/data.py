@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="draw an annotation with names and numbers")
     show.add_argument("file", help="as for fmmp-run; with #ID behind its name if it has several annotations")
     show.add_argument("--image", type=Path, help="(default: the one that the annotation names)")
+    show.add_argument("--links-from", type=int, choices=(0, 1), help="as for fmmp-run")
     add_out(show, required=True, metavar="FILE", help="picture to write")
     return parser
 
@@ -193,7 +194,7 @@ def _draw(args: argparse.Namespace) -> int:
     from fmmp_runtime.media.image import write_image
     from fmmp_train.data.tools.show import show_annotation
 
-    shown = show_annotation(args.file, args.image)
+    shown = show_annotation(args.file, args.image, links_from=args.links_from)
     write_image(args.out, shown.picture)
     for remark in shown.remarks:
         sys.stderr.write(f"fmmp-data: {remark}\n")

@@ -20,9 +20,9 @@ from fmmp_runtime.annotation.coco import is_official, links_from, read_keypoints
 from fmmp_runtime.annotation.content import parse_json, read_text, shorten
 from fmmp_runtime.annotation.own import declared_size, read_units
 from fmmp_runtime.annotation.points import check_names, read_box
-from fmmp_runtime.annotation.size import refuse_fractions, refuse_percents
+from fmmp_runtime.annotation.size import refuse_percents
 from fmmp_runtime.annotation.skeleton import read_links
-from fmmp_runtime.pose import AnnotationError, BoxError, sanitize_box
+from fmmp_runtime.pose import AnnotationError, BoxError, refuse_fractions, sanitize_box
 
 LOGGER = logging.getLogger("fmmp.data")
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from fmmp_runtime import PoseEstimator, Support
+from fmmp_runtime.files import sha256
 from tests.cpp.c_api import Api, CImage, Estimator, FmmpError, State, image, rows
 from tests.fakes.bundle import copy_bundle, write_bundle
 
@@ -55,6 +56,10 @@ def same_state(found: Path, expected: Path, python: PoseEstimator) -> None:
 SUPPORTS = {
     "links": [Support(IMAGE, POINTS, LINKS)],
     "a tree, hidden ones": [Support(IMAGE, POINTS, visible=[True, False, True, True])],
+    "a hidden one anywhere": [
+        Support(IMAGE, [*POINTS[:3], [np.nan, 1e300]], LINKS, visible=[True, True, True, False])
+    ],
+    "a box that leaves one outside": [Support(IMAGE, POINTS, LINKS, box=[25.0, 10.5, 68.0, 55.0])],
     "no links": [Support(IMAGE, POINTS, np.zeros((0, 2), np.int64))],
     "a box": [Support(IMAGE, POINTS, LINKS, box=[20.5, 10.25, 91, 71])],
     "one keypoint": [Support(IMAGE, POINTS[:1])],
@@ -200,6 +205,8 @@ def test_fault_of_a_box_or_of_the_room(estimator: Estimator, state: State) -> No
         ([Support(IMAGE, [[np.inf, 1]])], "support 0: keypoint 0 is not finite"),
         ([Support(IMAGE, np.zeros((0, 2)))], "support 0: keypoints must be a list of x, y pairs, got none"),
         ([Support(IMAGE, POINTS, box=[300, 0, 5, 5])], "support 0: box .* lies outside"),
+        ([Support(IMAGE, POINTS, box=[0, 0, 5, 5])], "leaves 4 of 4 visible keypoints outside: is it x, y"),
+        ([Support(IMAGE, np.ones((13, 2)))], "fmmp-export --keypoints 13 makes one for them"),
     ],
 )
 def test_fault_of_a_support(estimator: Estimator, state: State, supports: list[Support], says: str) -> None:
@@ -301,17 +308,36 @@ def test_a_network_that_is_padded_otherwise(api: Api, bundle: Path, tmp_path: Pa
         api.open(copy)
 
 
-def test_a_graph_that_onnx_runtime_refuses(api: Api, bundle: Path, tmp_path: Path) -> None:
-    from fmmp_runtime.files import sha256
+def rewrite_hash(bundle: Path, name: str) -> None:
+    """Make the model.json of a bundle agree with a file that was changed."""
+    content = json.loads((bundle / "model.json").read_text())
+    content["files"][name] = sha256(bundle / name)
+    (bundle / "model.json").write_text(json.dumps(content))
 
+
+def test_a_graph_that_onnx_runtime_refuses(api: Api, bundle: Path, tmp_path: Path) -> None:
     copy = copy_bundle(bundle, tmp_path / "copy")
     (copy / "query.onnx").write_bytes(b"no graph")
-    content = json.loads((copy / "model.json").read_text())
-    content["files"]["query.onnx"] = sha256(copy / "query.onnx")
-    (copy / "model.json").write_text(json.dumps(content))
+    rewrite_hash(copy, "query.onnx")
     with pytest.raises(FmmpError, match=r"ONNX Runtime 1\.\S+ cannot load .*query\.onnx: ") as caught:
         api.open(copy)
     assert caught.value.status == "BACKEND_ERROR"
+
+
+def test_weights_that_nobody_checked_are_not_read(
+    api: Api, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A graph of a stranger, hash and all, that takes its weights from another file."""
+    copy = copy_bundle(bundle, tmp_path / "copy")
+    content = (copy / "query.onnx").read_bytes()
+    assert b"weights.bin" in content
+    (copy / "query.onnx").write_bytes(content.replace(b"weights.bin", b"private.bin"))
+    rewrite_hash(copy, "query.onnx")
+    for folder in (copy, tmp_path):
+        (folder / "private.bin").write_bytes((copy / "weights.bin").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FmmpError, match=r"cannot load .*query\.onnx: .*private\.bin"):
+        api.open(copy)
 
 
 def test_numbers_that_are_not_finite(api: Api, tmp_path: Path) -> None:

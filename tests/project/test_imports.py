@@ -62,3 +62,8 @@ def test_help_needs_neither_opencv_nor_onnxruntime() -> None:
         "from fmmp_runtime.cli.run import main; main(['--help'])"
     )
     assert "--annotation" in _run(program)
+
+
+def test_reports_need_no_torch() -> None:
+    modules = ("charts", "files", "paper", "tables")
+    _run(BLOCK + "; ".join(f"import fmmp_train.evaluation.report.{module}" for module in modules))

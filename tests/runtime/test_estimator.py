@@ -225,6 +225,7 @@ def test_links_of_one_support_hold_for_all(three_shots: PoseEstimator) -> None:
         ({"box": [0, 0, 0, 20]}, BoxError, "lies outside"),
         ({"box": [0, 0, 10**400, 20]}, BoxError, "support 0: a box must be numbers"),
         ({"box": [0, 0, 15, 15]}, BoxError, r"leaves [34] of 4 visible keypoints outside: is it x, y, width"),
+        ({"keypoints": POINTS / (140, 90)}, KeypointError, "support 0: the coordinates look normalised"),
         ({"keypoints": None}, KeypointError, "support 0: keypoints must be"),
         ({"keypoints": [[10**400, 1]]}, KeypointError, "support 0: keypoints must be numbers"),
         ({"keypoints": [["a", 1]]}, KeypointError, "support 0: keypoints must be numbers"),

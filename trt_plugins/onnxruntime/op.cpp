@@ -25,8 +25,9 @@ InferredInput read_input(Api const& api, OrtShapeInferContext const* context, si
 }
 
 /// Checks wait for the call: here a size may be a symbol, and an input of unknown rank looks like one of rank
-/// 0. An output that takes an axis from such an input keeps its type and an unknown shape.
-void infer_output(Api const& api, OrtShapeInferContext* context, size_t index, std::vector<Axis> const& axes)
+/// 0. Only the first output is told of: ONNX Runtime 1.20 ends the process over one that a node leaves out.
+/// An output that takes an axis from such an input keeps its type and an unknown shape.
+void infer_output(Api const& api, OrtShapeInferContext* context, std::vector<Axis> const& axes)
 {
     InferredInput output;
     output.type =
@@ -47,7 +48,7 @@ void infer_output(Api const& api, OrtShapeInferContext* context, size_t index, s
     api.check(api->SetTensorElementType(info, output.type));
     api.check(api->SetDimensions(info, output.shape.data(), output.shape.size()));
     api.check(api->SetSymbolicDimensions(info, output.symbols.data(), output.symbols.size()));
-    api.check(api->ShapeInferContext_SetOutputTypeShape(context, index, info));
+    api.check(api->ShapeInferContext_SetOutputTypeShape(context, 0, info));
 }
 
 }  // namespace
@@ -59,7 +60,7 @@ Op::Op(OrtApi const* ort_api, Definition what) : OrtCustomOp{}, api(ort_api), de
     GetExecutionProviderType = [](OrtCustomOp const*) -> char const* { return "CPUExecutionProvider"; };
     GetInputTypeCount = [](OrtCustomOp const* op) { return self(op).definition.inputs.size(); };
     GetInputType = [](OrtCustomOp const* op, size_t index) { return self(op).definition.inputs[index].type; };
-    GetOutputTypeCount = [](OrtCustomOp const* op) { return self(op).definition.outputs.size(); };
+    GetOutputTypeCount = [](OrtCustomOp const* op) { return self(op).definition.num_outputs; };
     GetOutputType = [](OrtCustomOp const* op, size_t) { return self(op).definition.inputs[0].type; };
     GetInputCharacteristic = [](OrtCustomOp const*, size_t) { return INPUT_OUTPUT_REQUIRED; };
     GetOutputCharacteristic = [](OrtCustomOp const*, size_t index) {
@@ -84,12 +85,7 @@ Op::Op(OrtApi const* ort_api, Definition what) : OrtCustomOp{}, api(ort_api), de
         return op.api.guard([&] { op.definition.compute(Call(op.api, context, op.definition.inputs)); });
     };
     InferOutputShapeFn = [](OrtCustomOp const* op, OrtShapeInferContext* context) {
-        return self(op).api.guard([&] {
-            auto const& outputs = self(op).definition.outputs;
-            for (size_t index = 0; index < outputs.size(); ++index) {
-                infer_output(self(op).api, context, index, outputs[index]);
-            }
-        });
+        return self(op).api.guard([&] { infer_output(self(op).api, context, self(op).definition.output); });
     };
 }
 

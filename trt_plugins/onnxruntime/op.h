@@ -19,8 +19,8 @@ struct Axis {
 struct Definition {
     char const* name;
     std::vector<Input> inputs;
-    std::vector<std::vector<Axis>>
-        outputs;  // all of the first input's type; those after the first may be left out
+    std::vector<Axis> output;           // of the first input's type
+    size_t num_outputs;                 // all of that type; those after the first may be left out
     void (*compute)(Call const& call);  // types are checked, shapes are not
 };
 

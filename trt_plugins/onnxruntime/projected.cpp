@@ -55,7 +55,8 @@ Definition define()
              {"attention_logits", kFloat},
              {"projection", kTypeOf<T>},
              {"projection_bias", kTypeOf<T>}},
-            {{{kSamplingOffsets, 0}, {kSamplingOffsets, 1}, {kSamplingOffsets, 2}, {kProjection, 2}}},
+            {{kSamplingOffsets, 0}, {kSamplingOffsets, 1}, {kSamplingOffsets, 2}, {kProjection, 2}},
+            1,
             compute<T>};
 }
 

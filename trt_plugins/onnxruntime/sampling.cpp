@@ -34,21 +34,15 @@ void compute(Call const& call)
 template <ValueForm kForm, typename T, typename L>
 Definition define()
 {
-    std::vector<Axis> const row{{kSamplingLocations, 0}, {kSamplingLocations, 1}, {kSamplingLocations, 2}};
-    std::vector<Axis> vector = row;
-    vector.push_back({kValue, -1});
-    std::vector<std::vector<Axis>> outputs{vector};
     bool const shared = kForm == ValueForm::kShared;
-    if (shared) {
-        outputs.push_back(row);  // the coverage
-    }
     return {shared ? "SharedValueDeformableAttention" : "MultiScaleDeformableAttention",
             {{"value", kTypeOf<T>},
              {"spatial_shapes", kInt32},
              {"level_start_index", kInt32},
              {"sampling_locations", kTypeOf<L>},
              {"attention_weights", kTypeOf<L>}},
-            outputs,
+            {{kSamplingLocations, 0}, {kSamplingLocations, 1}, {kSamplingLocations, 2}, {kValue, -1}},
+            shared ? size_t{2} : size_t{1},  // the coverage
             compute<kForm, T, L>};
 }
 

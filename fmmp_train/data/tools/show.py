@@ -28,20 +28,23 @@ class Shown(NamedTuple):
     remarks: list[str]  # what was read otherwise, guessed, or looks mistyped
 
 
-def show_annotation(file: str, image: Path | None = None) -> Shown:
+def show_annotation(file: str, image: Path | None = None, *, links_from: int | None = None) -> Shown:
     """Read an annotation and draw it.
 
     Args:
         file: as for `fmmp-run`; `file.json#123` picks the annotation with the id 123.
         image: None: the one that the annotation names, beside the file or in an `images` folder there.
+        links_from: 0 or 1, the number of the first keypoint in the links; None: as the file says.
 
     Raises:
         OSError: no such file or image.
         ValueError: the annotation or the image can't be read; says what is wrong.
     """
-    annotation = read_annotation(file, image)
+    annotation = read_annotation(file, image, links_from=links_from)
     path = image if image is not None else _find_image(file, annotation)
-    annotation = read_annotation(file, path)  # with the image, so that its size is compared
+    annotation = read_annotation(
+        file, path, links_from=links_from
+    )  # with the image, so that its size is compared
     pixels = read_image(path)
     links = _links(annotation)
     guessed = [] if annotation.links else ["no links given: the keypoints are joined by the shortest tree"]

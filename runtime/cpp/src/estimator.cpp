@@ -13,6 +13,7 @@ namespace {
 struct Checked {
     Flags visible;
     Box box;
+    std::string note;  // of what was changed; empty: nothing
 };
 
 Flags visible_of(Support const& support)
@@ -31,8 +32,13 @@ Checked check_one(Support const& support, Model const& model)
             shown.push_back(support.keypoints[number]);
         }
     }
-    Box const box = support.box ? *support.box : box_around(shown, support.image.size());
-    return {visible, check_box(box, support.image.size())};
+    Size const size = support.image.size();
+    if (!support.box) {
+        return {visible, check_box(box_around(shown, size), size), ""};
+    }
+    check_box(*support.box, size);  // as it was given
+    WidenedBox const widened = widen_box(*support.box, shown, size);
+    return {visible, check_box(widened.box, size), widened.note};
 }
 
 std::vector<Checked> check_all(std::vector<Support> const& supports, Model const& model)
@@ -46,6 +52,9 @@ std::vector<Checked> check_all(std::vector<Support> const& supports, Model const
     for (Support const& support : supports) {
         try {
             checked.push_back(check_one(support, model));
+            if (std::string& note = checked.back().note; !note.empty()) {
+                note = "support " + std::to_string(checked.size() - 1) + ": " + note;
+            }
         } catch (Error const& error) {
             throw Error(error.fault(), "support " + std::to_string(checked.size()) + ": " + error.what());
         }
@@ -158,6 +167,11 @@ std::shared_ptr<SupportState const> Estimator::remember(std::vector<Support> con
     Model const& model = bundle_->model;
     std::vector<Checked> const checked = check_all(supports, model);
     auto state = std::make_shared<SupportState>();
+    for (Checked const& one : checked) {
+        if (!one.note.empty()) {
+            state->notes.push_back(one.note);
+        }
+    }
     state->links = skeleton(supports, checked, state->notes);
     state->known.assign(supports[0].keypoints.size(), 0);
     // Blank examples fill the free places. They stand in front, because the structure is read off the last.

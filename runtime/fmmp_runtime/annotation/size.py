@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fmmp_runtime.annotation.record import Annotation
-from fmmp_runtime.pose import AnnotationError, BoxError, KeypointError
+from fmmp_runtime.pose import AnnotationError, BoxError, KeypointError, refuse_fractions
 
 Size = tuple[int, int]  # height, width
 
@@ -85,16 +85,6 @@ def fit(annotation: Annotation, size_hw: Size | None, what: str) -> Annotation:
         size_hw=size_hw,
         notes=(*annotation.notes, note),
     )
-
-
-def refuse_fractions(points: NDArray[Any]) -> None:
-    """Raise KeypointError where visible keypoints (V, 2) lie about -1 to 1, as no object in pixels does."""
-    if len(points) and (np.abs(points) <= 1.5).all() and (len(points) > 1 or (points % 1 != 0).any()):
-        raise KeypointError(
-            "the coordinates look normalised, all are between 0 and 1 (or -1 and 1); pixels are expected: "
-            "multiply them with the image's width and height, or say "
-            '"units": "pixels" in the file if they are'
-        )
 
 
 def refuse_percents(points: NDArray[Any], size_hw: Size | None) -> None:

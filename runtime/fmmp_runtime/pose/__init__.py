@@ -26,7 +26,14 @@ from fmmp_runtime.pose.metrics import (
 )
 from fmmp_runtime.pose.padding import METHODS, PADDING_SEED, Method, draw_mixup, pad_alike, pad_keypoints
 from fmmp_runtime.pose.skeleton import adjacency, keypoint_count, minimum_spanning_tree, reference_index
-from fmmp_runtime.pose.validation import as_numbers, check_box, check_links, check_support, widen_box
+from fmmp_runtime.pose.validation import (
+    as_numbers,
+    check_box,
+    check_links,
+    check_support,
+    refuse_fractions,
+    widen_box,
+)
 
 __all__ = [
     "AREA_LIMIT",
@@ -61,6 +68,7 @@ __all__ = [
     "pck",
     "pck_area",
     "reference_index",
+    "refuse_fractions",
     "relative_error",
     "sanitize_box",
     "stack_inputs",

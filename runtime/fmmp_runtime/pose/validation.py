@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Strict checks of a support annotation: each fault is named, with the keypoint or link that has it."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -43,6 +45,7 @@ def check_support(
         raise KeypointError(f"none of {len(points)} keypoints is visible: a support needs at least one")
     if image_size_hw is None:
         return points, shown
+    refuse_fractions(points[shown])
     height, width = image_size_hw
     outside = np.flatnonzero(shown & ((points < 0) | (points > (width, height))).any(axis=1))
     if len(outside):
@@ -83,6 +86,16 @@ def check_links(links: ArrayLike, count: int, *, once: bool = True) -> NDArray[n
             )
         seen.add(pair)
     return edges
+
+
+def refuse_fractions(points: NDArray[Any]) -> None:
+    """Raise KeypointError where visible keypoints (V, 2) lie about -1 to 1, as no object in pixels does."""
+    if len(points) and (np.abs(points) <= 1.5).all() and (len(points) > 1 or (points % 1 != 0).any()):
+        raise KeypointError(
+            "the coordinates look normalised, all are between 0 and 1 (or -1 and 1); pixels are expected: "
+            "multiply them with the image's width and height, or say "
+            '"units": "pixels" in the file if they are'
+        )
 
 
 def widen_box(

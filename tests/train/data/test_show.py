@@ -104,3 +104,12 @@ def test_what_cannot_be_drawn(
     assert words in said
     assert said.count("\n") == 1
     assert not (folder / "out.png").exists()
+
+
+def test_links_that_count_from_either(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = EYES | {"keypoints": [[60, 40], [90, 40], [75, 70]], "links": [[1, 2]], "image": "a.png"}
+    first = read_image(show(folder, content, "--links-from", "0"))
+    assert (first != read_image(show(folder, content, "--links-from", "1"))).any()
+    with pytest.raises(SystemExit):
+        cli_data.main(["show", str(folder / "a.json"), "-o", str(folder / "out.png")])
+    assert "--links-from 0|1" in capsys.readouterr().err

@@ -223,6 +223,7 @@ def test_a_damaged_folder_is_named(asked: EvaluationConfig) -> None:
         compare(asked)
 
 
+@pytest.mark.slow
 def test_files_of_several_splits(asked: EvaluationConfig, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--data", str(asked.data), "--split", "val,train", "--pairs", "2", "--out", str(asked.out)]
     assert cli_eval.main([str(asked.model), *options, "--baselines"]) == 0

@@ -176,7 +176,7 @@ def test_the_orientation_that_fits_is_used() -> None:
     ("change", "words"),
     [
         ({"dim": 30}, "multiple of 4"),
-        ({"num_layers": 0}, "num_layers must be at least 1"),
+        ({"num_layers": 0}, "num_layers must be 1 to 64"),
         ({"image_size": 100}, "multiple of 32"),
         ({"structure": "half"}, "structure must be one of"),
         ({"orientations": 4}, "need start"),

@@ -210,6 +210,7 @@ def test_a_configuration_that_no_network_has(text: str, says: str, tmp_path: Pat
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_no_file_makes_us_ask_a_server(tmp_path: Path) -> None:
     """In a process of its own, in which the hub is a server of this machine and nothing is offline."""
     asked = []

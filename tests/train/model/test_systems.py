@@ -33,6 +33,7 @@ def zeros(parameters: str) -> State:
     return {name: torch.zeros(shape) for name, shape in load_json(parameters)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("parameters", "expected"), CONFIGURATIONS.items(), ids=CONFIGURATIONS)
 def test_a_released_checkpoint_says_what_it_is(
     parameters: str, expected: tuple[str, dict[str, object]], tmp_path: Path

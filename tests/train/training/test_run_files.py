@@ -42,7 +42,7 @@ def test_a_full_disk_leaves_the_former_state(tmp_path: Path, monkeypatch: pytest
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match=r"state\.pt: No space left"):
         save_state(tmp_path, state_of(2))
     assert load_state(tmp_path) == state_of(1)

@@ -221,6 +221,10 @@ private:
             if (operator_) {
                 api_.check(api_->RegisterCustomOpsLibrary_V2(made, operator_->c_str()));
             }
+            // Weights that are none of ours would be looked for below a file: found nowhere, and said.
+            std::string const nowhere = bundle_->path + "/" + kWeightsFile;
+            api_.check(api_->AddSessionConfigEntry(
+                made, "session.model_external_initializers_file_folder_path", nowhere.c_str()));
             char const* const file = kWeightsFile;
             char* const content = weights.data();
             size_t const size = weights.size();

@@ -30,7 +30,7 @@ void check_support(Points const& keypoints_px, Flags const& visible, Size const&
     }
     if (int64_t(keypoints_px.size()) > count) {
         refuse(total + " keypoints do not fit: this model takes " + std::to_string(count) +
-               "; leave some out");
+               "; fmmp-export --keypoints " + total + " makes one for them, or leave some out");
     }
     size_t outside = 0, first = 0;
     for (size_t number = 0; number < keypoints_px.size(); ++number) {
@@ -52,6 +52,32 @@ void check_support(Points const& keypoints_px, Flags const& visible, Size const&
                format_size(image) + " image (" + std::to_string(outside) + " of " + total +
                " do): correct it or mark it hidden");
     }
+}
+
+WidenedBox widen_box(Box const& box, Points const& points, Size const& image)
+{
+    double const far_x = box.x + box.width, far_y = box.y + box.height;
+    auto const outside = size_t(std::count_if(points.begin(), points.end(), [&](Point const& point) {
+        return point.x < box.x - 1 || point.y < box.y - 1 || point.x > far_x + 1 || point.y > far_y + 1;
+    }));
+    if (outside == 0) {
+        return {box, ""};
+    }
+    std::string const fault = "box " + format({box.x, box.y, box.width, box.height}) + " leaves " +
+                              std::to_string(outside) + " of " + std::to_string(points.size()) +
+                              " visible keypoints outside";
+    if (2 * outside > points.size()) {
+        refuse(fault + ": is it x, y, width, height in pixels of this image? Leave it out to have one made");
+    }
+    Point low{box.x, box.y}, high{far_x, far_y};
+    for (Point const& point : points) {
+        low = {std::min(low.x, point.x), std::min(low.y, point.y)};
+        high = {std::max(high.x, point.x + 1), std::max(high.y, point.y + 1)};  // the last pixel is inside
+    }
+    low = {std::max(low.x, 0.), std::max(low.y, 0.)};
+    high = {std::min(high.x, double(image.width)), std::min(high.y, double(image.height))};
+    Box const wide{low.x, low.y, high.x - low.x, high.y - low.y};
+    return {wide, fault + ": widened to " + format({wide.x, wide.y, wide.width, wide.height})};
 }
 
 void check_links(Links const& links, int64_t count, bool once)
