@@ -45,6 +45,7 @@ def other(tmp_path: Path) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.slow
 def test_what_a_killed_export_left_is_removed_by_the_next(
     tmp_path: Path, other: subprocess.Popen[str]
 ) -> None:

@@ -14,6 +14,8 @@ from tests.golden.cases import close, load_case
 from tests.golden.edgecape import fill
 from tests.golden.weights import state_of
 
+pytestmark = pytest.mark.slow
+
 # float32 differs from float64 by 1.7e-6 in points and by 1e-5 in the sums over all cells.
 POINTS, SPREAD = 1e-5, 5e-5
 FEATURES = 1e-4

@@ -18,6 +18,8 @@ from tests.golden.cases import Case, close, load_case
 from tests.golden.escape import fill
 from tests.golden.weights import state_of
 
+pytestmark = pytest.mark.slow
+
 # Sine codes of positions up to 4095 differ by the order of float32 operations: 4.9e-5 in a prototype, 3.7e-5
 # in a pooled map and 1.3e-5 in the matching were seen between two implementations. Ours: 9e-6 in a prototype.
 FEATURES, MATCHING = 1e-4, 5e-5

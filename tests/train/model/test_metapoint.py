@@ -17,6 +17,8 @@ from tests.golden.cases import close, load_case
 from tests.golden.metapoint import fill
 from tests.golden.weights import state_of
 
+pytestmark = pytest.mark.slow
+
 # The decoders magnify rounding: float32 and float64 differ by 2.5e-4, two float32 implementations by 5.5e-4.
 # In float64 the numbers agree to 2e-10, codes, grid and normalised images having been made in float32 first.
 SINGLE, DOUBLE = 1e-3, 1e-7

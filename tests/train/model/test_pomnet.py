@@ -14,6 +14,8 @@ from tests.golden.cases import close, load_case
 from tests.golden.pomnet import fill
 from tests.golden.weights import state_of
 
+pytestmark = pytest.mark.slow
+
 # Heat maps, whose standard deviation is 1.8: two float32 implementations differ by 1.7e-5.
 HEAT = 1e-4
 FEATURES = 1e-4  # of the same order

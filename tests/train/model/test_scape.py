@@ -16,6 +16,8 @@ from tests.golden.cases import close, load_case
 from tests.golden.scape import fill
 from tests.golden.weights import state_of
 
+pytestmark = pytest.mark.slow
+
 POINTS = 1e-5  # float32 differs from float64 by 1.6e-6
 FEATURES = 1e-4  # by 2.4e-5 after the last block
 

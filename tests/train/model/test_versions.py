@@ -79,6 +79,7 @@ def train_folder(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_version_trains(name: str, train_folder: Path, tmp_path: Path) -> None:
     recipe = change(replace(BASE, mixture=replace(BASE.mixture, photographs=1, self_pairs=0)), name)

@@ -21,6 +21,8 @@ from fmmp_train.training.step import TrainStep
 from fmmp_train.training.train import BEST_FILE, Progress, resume, start
 from tests.train.recipes import tiny
 
+pytestmark = pytest.mark.slow
+
 
 class Killed(Exception):
     """The power went."""

@@ -17,6 +17,8 @@ from fmmp_train.training.run import scores
 from fmmp_train.training.train import BEST_FILE, MODEL_FILE, start
 from tests.train.recipes import tiny
 
+pytestmark = pytest.mark.slow
+
 PHOTOGRAPHS = MixtureConfig(photographs=1)
 
 
