@@ -17,7 +17,13 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "floors"
 DEPENDENCIES = re.compile(r"^dependencies = \[(.*?)\]", re.MULTILINE | re.DOTALL)
 FLOOR = re.compile(r'"([\w-]+)>=([\d.]+)"')
-TOOLS = ("pytest>=8", "hypothesis>=6.100", "matplotlib==3.8", "onnx==1.17")  # what the tests import beside
+TOOLS = (
+    "pytest>=8",
+    "filelock",
+    "hypothesis>=6.100",
+    "matplotlib==3.8",
+    "onnx==1.17",
+)  # what the tests import beside
 TESTS = ("tests/runtime", "tests/plugins/cpu/test_onnxruntime.py")
 
 
