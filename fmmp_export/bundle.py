@@ -28,13 +28,16 @@ from fmmp_runtime.bundle.specs import (
     Model,
     Precision,
     ScoreSpec,
+    SearchSpec,
     SourceSpec,
     Target,
     TensorSpec,
 )
 from fmmp_runtime.files import PART, sha256, sync_folder
 from fmmp_runtime.pose import CORRECT_WITHIN, CROP_PADDING
+from fmmp_train.model import Network
 from fmmp_train.model.estimator import Estimator
+from fmmp_train.model.fmmp.search import CENTER_FIT, MIRROR_FIT, MIRROR_PEAK, MIRRORED, Search
 from fmmp_train.model.images import MEAN, STD
 
 _OWN = (MODEL_FILE, REFERENCE_FILE, WEIGHTS, FOLDER)  # and the graphs: what a bundle consists of
@@ -81,6 +84,7 @@ def describe(
         files={file: sha256(folder / file) for file in files},
         parity={},
         padding=inputs.padding,
+        search=_search_spec(network) if "search" in models else None,
     )
 
 
@@ -175,6 +179,19 @@ def _sync(folder: Path) -> None:
         else:
             sync_folder(file)
     sync_folder(folder)
+
+
+def _search_spec(network: Estimator) -> SearchSpec:
+    assert isinstance(network, Network)  # only for these there is a search
+    # A match's first evidence of presence is the fit.
+    share = float(network.presence.weight[0]) if network.matches else CENTER_FIT
+    return SearchSpec(
+        box_sides=Search(network).box_sides,
+        mirrored=list(MIRRORED),
+        mirror_peak=MIRROR_PEAK,
+        mirror_presence=MIRROR_FIT * share,
+        calibrated=bool(network.presence.calibrated),
+    )
 
 
 def _graph_spec(file: str, graph: ir.Graph) -> GraphSpec:

@@ -19,6 +19,7 @@ from fmmp_export.graph.operator import FMMP, NVIDIA, Msda
 from fmmp_export.graph.parts import query_part, support_part
 from fmmp_export.graph.quantise import quantise, sample_activations
 from fmmp_export.graph.repack import repack
+from fmmp_export.graph.search_parts import search_parts
 from fmmp_export.parity import verify
 from fmmp_export.parity.examples import COUNT, draw_calibration, draw_examples
 from fmmp_runtime.bundle.folder import Bundle
@@ -26,6 +27,7 @@ from fmmp_runtime.bundle.specs import Model, Precision, Target
 from fmmp_runtime.media.image import Image
 from fmmp_train.checkpoint.files import load_model
 from fmmp_train.model import Estimator
+from fmmp_train.model.fmmp.search import can_search
 from fmmp_train.model.images import MEAN, STD
 
 OPERATORS = {"fmmp": FMMP, "nvidia": NVIDIA, "standard": None}
@@ -125,6 +127,8 @@ def build_graphs(
 ) -> dict[str, ir.Model]:
     """The graphs of a network, in memory: `pair`, `support`, `query`, and `query_batch<N>` for each batch.
 
+    Where there is a search for it, `template` and `search` too.
+
     `calibration` are crops that show what values the backbone's activations take; "int8" needs some.
 
     Raises:
@@ -145,8 +149,13 @@ def build_graphs(
         activations = sample_activations(queries["query"], calibration)
         for model in (support, *queries.values()):
             quantise(model, activations, target)
+    searches = {}
+    if can_search(network):
+        log.info("tracing the graphs of the search")
+        parts = search_parts(network, shots=shots, mean=MEAN, std=STD)
+        searches = {name: writer.trace(part) for name, part in parts.items()}
     is_half = precision == "fp16" or (precision == "int8" and target == "gpu")
-    return assemble(support, queries, half=is_half, msda=msda)
+    return assemble(support, queries, searches, half=is_half, msda=msda)
 
 
 def query_name(batch: int) -> str:
@@ -155,16 +164,23 @@ def query_name(batch: int) -> str:
 
 
 def assemble(
-    support: ir.Model, queries: Mapping[str, ir.Model], *, half: bool, msda: Msda
+    support: ir.Model,
+    queries: Mapping[str, ir.Model],
+    searches: Mapping[str, ir.Model],
+    *,
+    half: bool,
+    msda: Msda,
 ) -> dict[str, ir.Model]:
-    """The traced support half and query halves -> all graphs, ready to be written; the halves are changed."""
+    """What was traced -> all graphs, ready to be written; it is changed."""
     if half:
         half_value = msda != "nvidia"
         half_state = to_half(support, half_value=half_value)
         for query in queries.values():
             to_half(query, half_inputs=half_state, half_value=half_value)
+        for search in searches.values():
+            to_half(search)
     pair = writer.join(support, queries["query"])
-    models = {"pair": pair, "support": support, **queries}
+    models = {"pair": pair, "support": support, **queries, **searches}
     for name, model in models.items():
         writer.finish(model, name, OPERATORS[msda])
     return models

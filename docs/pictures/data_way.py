@@ -45,7 +45,7 @@ ROWS: dict[str, tuple[Step, ...]] = {
         Step("frame", "fmmp_runtime.media.video", "VideoReader"),
         Step("crop around its box", "fmmp_runtime.pose.crop", "crop_matrix"),
         Step("query graph", "fmmp_runtime.backends.onnxruntime", "OnnxRuntimeBackend"),
-        Step("pose in pixels", "fmmp_runtime.estimator", "Pose"),
+        Step("pose in pixels", "fmmp_runtime.pose.answer", "Pose"),
         Step("picture", "fmmp_runtime.media.draw", "draw_pose"),
     ),
 }

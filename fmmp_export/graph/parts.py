@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from fmmp_runtime.pose import InputConfig, support_inputs
 from fmmp_train.model import Estimator
 
-QUERY_OUTPUTS = ("points", "score")
+QUERY_OUTPUTS = ("points", "score", "presence")  # the last where an estimator tells it
 
 
 class Part(NamedTuple):
@@ -27,7 +27,7 @@ class Part(NamedTuple):
     outputs: tuple[str, ...]
 
 
-class _Normalise(nn.Module):
+class Normalise(nn.Module):
     """uint8 RGB (..., H, W, 3) -> (image / 255 - mean) / std, float32 (..., 3, H, W)."""
 
     scale: Tensor
@@ -41,6 +41,7 @@ class _Normalise(nn.Module):
         self.register_buffer("shift", shift.float()[:, None, None])
 
     def forward(self, images: Tensor) -> Tensor:
+        """As the class says."""
         # Channels first before the arithmetic: with a last axis of 3, ONNX Runtime takes 14 times as long. As
         # floats: TensorRT doesn't transpose bytes.
         return images.float().movedim(-1, -3) * self.scale + self.shift
@@ -75,7 +76,7 @@ class SupportGraph(nn.Module):
     def __init__(self, network: Estimator, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
         self.network = network
-        self.normalise = _Normalise(mean, std)
+        self.normalise = Normalise(mean, std)
 
     def forward(self, support: Tensor, *annotation: Tensor) -> dict[str, Tensor]:
         """(B, S, H, W, 3) uint8, then the annotation of `Estimator.support_state`."""
@@ -83,19 +84,20 @@ class SupportGraph(nn.Module):
 
 
 class QueryGraph(nn.Module):
-    """Query image and support state -> keypoints of every layer, and the score of the last."""
+    """Query image and support state -> keypoints of every layer, the score of the last, presence."""
 
     def __init__(self, network: Estimator, mean: Sequence[float], std: Sequence[float], like: Any) -> None:  # noqa: ANN401
         """`like` is a state of the network's form, whatever its values are."""
         super().__init__()
         self.network = network
-        self.normalise = _Normalise(mean, std)
+        self.normalise = Normalise(mean, std)
         self._like = like
 
-    def forward(self, query: Tensor, *state: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, H, W, 3) uint8, then the state -> (L, B, K, 2) and (B, K)."""
+    def forward(self, query: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """(B, H, W, 3) uint8, then the state -> (L, B, K, 2), (B, K) and, where it is told, (B,)."""
         located = self.network.locate(self.normalise(query), unflatten_state(iter(state), self._like))
-        return located.points, located.score
+        answers = located.points, located.score, located.presence
+        return tuple(answer for answer in answers if answer is not None)
 
 
 def example_inputs(config: InputConfig, shots: int, batch: int = 1) -> dict[str, Tensor]:
@@ -128,7 +130,10 @@ def query_part(
     """The query graph of `network`, for `batch` frames at once, each with a support state of its own."""
     query, images, *annotation = example_inputs(network.config.inputs, shots, batch).values()
     with torch.no_grad():
-        state = network.support_state(_Normalise(mean, std)(images), *annotation)
+        state = network.support_state(Normalise(mean, std)(images), *annotation)
     named = flatten_state(state)
     graph = QueryGraph(network, mean, std, state).eval()
-    return Part(graph, (query, *named.values()), ("query", *named), QUERY_OUTPUTS)
+    arguments = (query, *named.values())
+    with torch.no_grad():
+        count = len(graph(*arguments))
+    return Part(graph, arguments, ("query", *named), QUERY_OUTPUTS[:count])

@@ -106,7 +106,12 @@ def simplify(model: ir.Model) -> None:
 def scope(node: ir.Node) -> str:
     """Path of the module that a node came from, such as `query_miners.0.structure`; empty for the top."""
     scopes = ast.literal_eval(node.metadata_props.get(SCOPES, "['', '']"))
-    return str(scopes[-2] if len(scopes) > 1 else "").removeprefix("network").removeprefix(".")
+    return (
+        str(scopes[-2] if len(scopes) > 1 else "")
+        .removeprefix("search.")
+        .removeprefix("network")
+        .removeprefix(".")
+    )
 
 
 def join(support: ir.Model, query: ir.Model) -> ir.Model:
@@ -177,7 +182,9 @@ def _name_weights(graph: ir.Graph) -> None:
     """Call weights as the checkpoint does, where no other value of the graph is called so."""
     taken = {value.name for node in graph for value in node.outputs} | set(graph.initializers)
     for value in list(graph.initializers.values()):
-        plain = str(value.name).removeprefix("support/").removeprefix("query/").removeprefix("network.")
+        plain = str(value.name)
+        for prefix in ("support/", "query/", "search.", "network."):
+            plain = plain.removeprefix(prefix)
         if plain not in taken:
             taken.add(plain)
             value.name = plain

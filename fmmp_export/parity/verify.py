@@ -12,14 +12,27 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fmmp_export.graph.search_parts import TEMPLATE_INPUTS
 from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.reference import Reference
 from fmmp_runtime.bundle.specs import Precision
-from fmmp_runtime.parity import PCK_THRESHOLD, Difference, Share, cached_limit, faults, limits, summarise
+from fmmp_runtime.parity import (
+    PCK_THRESHOLD,
+    Difference,
+    Share,
+    cached_limit,
+    faults,
+    limits,
+    search_limit,
+    summarise,
+)
 from fmmp_runtime.pose import pck
 from fmmp_train.data.examples.dataset import Example, stack_crops
+from fmmp_train.model import Network
 from fmmp_train.model.estimator import Estimator, locate_crops
+from fmmp_train.model.fmmp.search import Search, can_search
+from fmmp_train.model.images import normalize
 
 Feed = dict[str, NDArray[Any]]
 BACKEND = "onnxruntime-cpu"
@@ -41,6 +54,7 @@ class Parity:
     per_layer_max: list[float]  # in [0, 1]
     state_max: float  # support and query graphs against the pair graph, in [0, 1]
     score_max: float
+    search_max: float  # of the search graph's answer, a cosine
     pck_torch: float  # at PCK_THRESHOLD, in percent
     pck_bundle: float
     pairs: int  # of images, that PCK is of
@@ -84,6 +98,7 @@ def measure(network: Estimator, bundle: Bundle, examples: Sequence[Example], nam
         per_layer_max=apart.per_layer_max,
         state_max=_cached_difference(backend, bundle, remembered),
         score_max=apart.score_max,
+        search_max=_search_difference(backend, network, examples[0]),
         pck_torch=float(pck_torch),
         pck_bundle=float(pck_bundle),
         pairs=len(examples),
@@ -97,16 +112,33 @@ def _cached_difference(
 ) -> float:
     """Largest difference of a query graph's points, for any number of frames at once, to the pair graph's."""
     largest = 0.0
-    for name, graph in bundle.model.graphs.items():
-        if name in ("pair", "support"):
-            continue
-        count = graph.shape("query")[0]
+    for count, name in bundle.model.batches.items():
         for start in range(0, len(remembered), count):
             rows = [remembered[(start + row) % len(remembered)] for row in range(count)]
             feed = {key: np.concatenate([inputs[key] for inputs, _ in rows]) for key in rows[0][0]}
             expected = np.concatenate([points for _, points in rows], axis=1)
             largest = max(largest, float(np.abs(backend.run(name, feed)["points"] - expected).max()))
     return largest
+
+
+@torch.inference_mode()
+def _search_difference(backend: OnnxRuntimeBackend, network: Estimator, example: Example) -> float:
+    """Largest difference of the search graph's answer to torch's, in a frame full of the query crop."""
+    if not isinstance(network, Network) or not can_search(network):
+        return 0.0
+    search = Search(network).eval()
+    crops = -(-search.sides[0] // len(example.query))
+    frame = np.tile(example.query, (crops, crops, 1))[None, : search.sides[0], : search.sides[0]]
+    extent = np.array([[0.75, 1.0]], np.float32)
+    inputs = {name: array for name, array in example.inputs.items() if name in TEMPLATE_INPUTS}
+    given = {name: torch.from_numpy(array) for name, array in inputs.items()}
+    sought = search.look_at(normalize(given["support"]), given["keypoints"], given["visible"])
+    expected = search(normalize(torch.from_numpy(frame)), torch.from_numpy(extent), sought)
+    found = backend.run("search", {"frame": frame, "extent": extent, **backend.run("template", inputs)})
+    return max(
+        float(np.abs(ours - theirs.numpy()).max())
+        for ours, theirs in zip(found.values(), expected, strict=True)
+    )
 
 
 def make_reference(network: Estimator, examples: Sequence[Example]) -> Reference:
@@ -134,7 +166,11 @@ def check(parity: Parity, precision: Precision) -> None:
         score_max=parity.score_max,
     )
     share = Share(torch=parity.pck_torch, bundle=parity.pck_bundle, pairs=parity.pairs)
-    checks = [*limits(precision, difference, share), cached_limit(precision, parity.state_max)]
+    checks = [
+        *limits(precision, difference, share),
+        cached_limit(precision, parity.state_max),
+        search_limit(precision, parity.search_max),
+    ]
     if found := faults(checks):
         raise ParityError(
             f"the {precision} graph does not give what the checkpoint gives, so nothing was written: "

@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.nn import functional
 
 from fmmp_runtime.files import write_atomically
 from fmmp_train.checkpoint.content import kind_of
@@ -52,10 +53,9 @@ def load_model(
         network: Estimator = _network_of(config)
     else:
         network, state = load_released(state, max_keypoints)
-        own = network.state_dict()  # released networks have no score; ours starts uncalibrated
-        state |= {name: value for name, value in own.items() if name.startswith("confidence.")}
         LOGGER.info("a checkpoint of %s: %s", SYSTEMS[name_of(network)].title, network.config.to_json())
     own = network.state_dict()
+    state = _with_trust(state, own)
     state |= {name: own[name] for name in own if name.endswith(UNREAD) and name not in state}
     _check_fits(own, state)
     _check_finite(state)
@@ -80,6 +80,20 @@ def load_network(
 def _network_of(config: Config) -> Estimator:
     (system,) = (system for system in SYSTEMS.values() if type(config) is system.config)
     return system.network(config)
+
+
+def _with_trust(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Add what older files lack: presence, and the evidence of it in a score; that counts nothing there.
+
+    A released network has neither: both start uncalibrated.
+    """
+    trust = {name: value for name, value in own.items() if name.startswith(("confidence.", "presence."))}
+    state = trust | state
+    weight, count = state["confidence.weight"], len(own["confidence.weight"])
+    more = len(own["presence.weight"]) if "presence.weight" in own else 0
+    if weight.ndim == 1 and len(weight) == count - more:
+        state["confidence.weight"] = functional.pad(weight, (0, more))
+    return state
 
 
 def save_model(

@@ -38,6 +38,8 @@ class Located(NamedTuple):
     points: Tensor  # (L, B, K, 2) in [0, 1] of the query crop; the last layer is the answer
     score: Tensor  # (B, K) in [0, 1], `Estimator.confidence` of the evidence
     evidence: Tensor  # (B, K, E), whatever may say how far a point can be trusted
+    presence: Tensor | None = None  # (B,) in [0, 1]: the object is there and framed; None: it doesn't tell
+    presence_evidence: Tensor | None = None  # (B, E) that it is made of
 
 
 class Estimator(nn.Module):

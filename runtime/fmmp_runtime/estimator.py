@@ -2,17 +2,19 @@
 """Locate the keypoints of any category: remember examples once, then look at any number of frames."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fmmp_runtime import backends
+from fmmp_runtime import backends, find
 from fmmp_runtime.backends import BackendError, Query
 from fmmp_runtime.batch import are_boxes, are_frames, broadcast, split
 from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.bundle.specs import BundleError, SearchSpec
+from fmmp_runtime.find import Place
 from fmmp_runtime.media.image import Image, check_image, warp
 from fmmp_runtime.pose import (
     KeypointError,
@@ -29,10 +31,12 @@ from fmmp_runtime.pose import (
     transform_points,
     widen_box,
 )
-from fmmp_runtime.support_state import SupportState
+from fmmp_runtime.pose.answer import Pose
+from fmmp_runtime.support_state import Sought, StateError, SupportState
 
 __all__ = ["Pose", "PoseEstimator", "Support", "SupportState"]
 
+LOOKS, SPARE = 6, 4  # places that are looked at: at least so many, and so many more than objects are wanted
 BOX_MARGIN = 0.1  # around annotated points that come without a box, of their longer side, on every side
 
 
@@ -45,19 +49,6 @@ class Support:
     links: ArrayLike | None = None  # (E, 2) keypoint indices; None: the shortest tree over the keypoints
     visible: ArrayLike | None = None  # (K_c,) bool; None: all
     box: ArrayLike | None = None  # x, y, width, height of the object in pixels; None: around the keypoints
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Pose:
-    """The keypoints of one image."""
-
-    keypoints: NDArray[np.float64]  # (K_c, 2) x, y in pixels of the whole image
-    score: NDArray[
-        np.float64
-    ]  # (K_c,) in [0, 1]; what it means stands in the bundle; 0 if no support shows it
-    links: NDArray[np.int64]  # (E, 2)
-    known: NDArray[np.bool_]  # (K_c,) visible in at least one support; the others are guesses
-    box: NDArray[np.float64]  # x, y, width, height that was looked at
 
 
 class PoseEstimator:
@@ -126,14 +117,36 @@ class PoseEstimator:
         ]
         annotation = support_inputs(shown, links, self.model.inputs)
         annotation["keypoints"][:blanks] = annotation["keypoints"][blanks:].mean(0)
-        tensors = {"support": np.stack(crops), **annotation}
+        tensors = {name: each[None] for name, each in {"support": np.stack(crops), **annotation}.items()}
+        known = np.any([visible for _, visible, _ in checked], axis=0)
         return SupportState(
-            tensors=self.backend.run("support", {name: each[None] for name, each in tensors.items()}),
+            tensors=self.backend.run("support", tensors),
             links=links,
-            known=np.any([visible for _, visible, _ in checked], axis=0),
+            known=known,
             shots=len(supports),
             notes=(*widened, *notes),
             bundle=self.bundle,
+            sought=self._sought(tensors, shown[blanks:], [box for _, _, box in checked]),
+        )
+
+    def _sought(
+        self,
+        tensors: dict[str, NDArray[Any]],
+        unpadded: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]],
+        boxes: Sequence[NDArray[np.float64]],
+    ) -> Sought | None:
+        """What a search looks for, from the support graph's inputs; keypoints are in [0, 1] of the crops."""
+        if self.model.search is None:
+            return None
+        names = [tensor.name for tensor in self.model.graphs["template"].inputs]
+        points = np.stack([points for points, _ in unpadded])
+        weight = np.stack([visible for _, visible in unpadded])[..., None].astype(np.float64)
+        mean = (points * weight).sum(0) / np.maximum(weight.sum(0), 1)
+        outline = np.where(weight.sum(0) > 0, (mean - 0.5) * self.model.crop_padding, 0)
+        return Sought(
+            tensors=self.backend.run("template", {name: tensors[name] for name in names}),
+            outline=outline,
+            box_size=np.mean([box[2:] / box[2:].max() for box in boxes], axis=0),
         )
 
     def load_state(self, path: Path | str) -> SupportState:
@@ -201,31 +214,107 @@ class PoseEstimator:
             poses += self._run(piece, boxes[len(poses) : len(poses) + len(piece)])
         return poses
 
-    def _query(
-        self, frame: Image, state: SupportState, box: ArrayLike | None
-    ) -> tuple[Query, NDArray[np.float64]]:
-        """One frame, state and box, checked; and the box, clipped."""
+    def find(self, frame: Image, state: SupportState, most: int = 1, presence: float = 0.5) -> list[Pose]:
+        """Find objects of the remembered category anywhere in a frame, best first.
+
+        The search graph says where they may be, the query graph looks at the best of these places, once more
+        where the first look puts the box, and says how probable it is that the object is there.
+
+        Args:
+            frame: (H, W, 3) RGB uint8.
+            state: from `remember` or `load_state`.
+            most: the most objects that are wanted.
+            presence: the least probability; without a calibration only its order has meaning, and what fits
+                best is given whatever it is.
+
+        Returns:
+            Poses with `box`, that of the object as far as it is in the frame, and `presence`; may be empty.
+
+        Raises:
+            ValueError: frame or state cannot be used, `most` is below 1, or bundle or state can't search.
+        """
+        search, sought = self._check_search(state, most)
+        size_hw = _size(check_image(frame, "frame"))
+        side = self.model.graphs["search"].shape("frame")[1]
+        canvas, extent = find.lay(frame, side)
+        fits = self.backend.run("search", {"frame": canvas, "extent": extent, **sought.tensors})
+        names = [tensor.name for tensor in self.model.graphs["search"].outputs]
+        first = find.places([fits[name] for name in names], search, size_hw, max(LOOKS, most + SPARE))
+        seen = find.best(self._look(frame, state, sought, first), search, most)
+        again = self._look(frame, state, sought, [place for place, _ in seen])
+        limit = presence if search.calibrated else 0.0
+        return [
+            replace(pose, box=find.clip(pose.box, size_hw))
+            for _, pose in find.best(again, search, most)
+            if pose.presence >= limit
+        ]
+
+    def _check_search(self, state: SupportState, most: int) -> tuple[SearchSpec, Sought]:
+        self._check_state(state)
+        if most < 1:
+            raise ValueError(f"most must be at least 1, got {most}")
+        if self.model.search is None:
+            raise BundleError(
+                f"{self.bundle.path} has no search graph, so it can't find: export it again, or give a box"
+            )
+        if state.sought is None:
+            raise StateError("this support was remembered without a search: remember it again, or give a box")
+        return self.model.search, state.sought
+
+    def _look(
+        self, frame: Image, state: SupportState, sought: Sought, places: Sequence[Place]
+    ) -> list[tuple[Place, Pose]]:
+        """What is at each place: where it should have been looked at, and the pose with that box."""
+        queries = [
+            Query(
+                frame=frame,
+                matrix=place.matrix(self.model.image_size, self.model.crop_padding),
+                state=state,
+            )
+            for place in places
+        ]
+        poses: list[Pose] = []
+        for piece in split(queries, self.model.batches):
+            poses += self._run(
+                piece, [place.square for place in places[len(poses) : len(poses) + len(piece)]]
+            )
+        refits = [
+            find.refit(place, pose.keypoints, pose.score, sought)
+            for place, pose in zip(places, poses, strict=True)
+        ]
+        return [(at, replace(pose, box=box)) for (at, box), pose in zip(refits, poses, strict=True)]
+
+    def _check_state(self, state: object) -> None:
         if not isinstance(state, SupportState):
             raise ValueError(f"state must be a SupportState, from remember(...), got {type(state).__name__}")
         if state.bundle.model.state_key != self.model.state_key:
             raise ValueError(
                 f"this support was remembered with {state.bundle.path}, not with {self.bundle.path}"
             )
+
+    def _query(
+        self, frame: Image, state: SupportState, box: ArrayLike | None
+    ) -> tuple[Query, NDArray[np.float64]]:
+        """One frame, state and box, checked; and the box, clipped."""
+        self._check_state(state)
         size_hw = _size(check_image(frame, "frame"))
         clipped = check_box(_whole(size_hw) if box is None else box, size_hw)
         return Query(frame=frame, matrix=self._crop_matrix(clipped), state=state), clipped
 
     def _run(self, queries: Sequence[Query], boxes: Sequence[NDArray[np.float64]]) -> list[Pose]:
         """Run one graph; there is one for so many queries."""
-        points, scores = self.backend.locate(queries)  # (L, N, K, 2), (N, K)
-        if not (np.isfinite(points).all() and np.isfinite(scores).all()):
+        answers = self.backend.locate(queries)
+        presence = np.full(len(queries), np.nan) if answers.presence is None else answers.presence
+        if not all(np.isfinite(each).all() for each in answers if each is not None):
             raise BackendError(
                 f"{self.bundle.path} gave numbers that are not finite ({self.model.precision})"
             )
-        last = points[-1].astype(np.float64) * self.model.image_size  # of the last layer, pixels
+        last = answers.points[-1].astype(np.float64) * self.model.image_size  # of the last layer, pixels
         return [
-            _pose(query, box, crop_points, score)
-            for query, box, crop_points, score in zip(queries, boxes, last, scores, strict=True)
+            replace(_pose(query, box, points, score), presence=float(there))
+            for query, box, points, score, there in zip(
+                queries, boxes, last, answers.score, presence, strict=True
+            )
         ]
 
     def _check(

@@ -22,6 +22,9 @@ MAX_PCK_LOSS = 1.0
 MAX_SCORE = 0.1
 # The cached graphs round as the whole one does, but for a value on an edge that may fall to either side.
 MAX_CACHED = 1e-3
+# Fits differ by 0.2 within a frame. A keypoint's cell is a whole number: one of 70, on an edge, may
+# be the next in another rounding.
+MAX_SEARCH_FLOAT, MAX_SEARCH = 1e-2, 3e-2
 # Where a precision has no limit of its own, what the export found; on another processor a little more.
 MORE_THAN_FOUND = 2.0
 
@@ -106,6 +109,12 @@ def cached_limit(precision: Precision, found: float) -> Limit:
     """What support and query graph together may differ from the whole one, in [0, 1]."""
     allowed = MAX_FLOAT if precision == "fp32" else MAX_CACHED
     return Limit("difference between cached and whole", found, allowed)
+
+
+def search_limit(precision: Precision, found: float) -> Limit:
+    """What the search graph's fits may differ from PyTorch's, in cosine."""
+    allowed = MAX_SEARCH_FLOAT if precision == "fp32" else MAX_SEARCH
+    return Limit("largest difference of the search", found, allowed)
 
 
 def faults(checks: Sequence[Limit]) -> list[str]:

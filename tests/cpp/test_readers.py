@@ -196,11 +196,11 @@ def parse(file: Path) -> tuple[dict[str, Any], bytes]:
     ("changes", "says"),
     [
         (
-            {"fmmp_state": "2"},
-            r"has version '2', this fmmp reads 1: it was made by a newer fmmp: update fmmp",
+            {"fmmp_state": "3"},
+            r"has version '3', this fmmp reads 1 and 2: it was made by a newer fmmp: update fmmp",
         ),
-        ({"fmmp_state": "0"}, "has version '0', this fmmp reads 1: remember the support again"),
-        ({"fmmp_state": "one"}, "has version 'one', this fmmp reads 1: remember"),
+        ({"fmmp_state": "0"}, "has version '0', this fmmp reads 1 and 2: remember the support again"),
+        ({"fmmp_state": "one"}, "has version 'one', this fmmp reads 1 and 2: remember"),
         ({"fmmp_state": None}, "is a safetensors file, but no support state"),
         ({"bundle": None}, "was made with another bundle"),
         ({"tensors": None}, "has changed since it was written"),

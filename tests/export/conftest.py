@@ -69,7 +69,8 @@ def clone(model: ir.Model) -> ir.Model:
     return ir.Model(model.graph.clone(), ir_version=model.ir_version)
 
 
-Traced = tuple[ir.Model, dict[str, ir.Model]]  # the support half, and the query halves by name
+# The support half; the query halves and the graphs of the search by name.
+Traced = tuple[ir.Model, dict[str, ir.Model], dict[str, ir.Model]]
 
 
 def record(checkpoint: Path, out: Path, target: Target, batches: tuple[int, ...]) -> tuple[Export, Traced]:
@@ -78,13 +79,15 @@ def record(checkpoint: Path, out: Path, target: Target, batches: tuple[int, ...]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer, "trace", recorder)
         made = export_bundle(checkpoint, out, shots=SHOTS, target=target, batches=batches)
-    support, *queries = recorder.traced
-    return made, (support, dict(zip(map(query_name, (1, *batches)), queries, strict=True)))
+    support, *queries, template, search = recorder.traced
+    searches = {"template": template, "search": search}
+    return made, (support, dict(zip(map(query_name, (1, *batches)), queries, strict=True)), searches)
 
 
 def copy_of(traced: Traced) -> Traced:
-    support, queries = traced
-    return clone(support), {name: clone(query) for name, query in queries.items()}
+    support, *others = traced
+    queries, searches = ({name: clone(model) for name, model in each.items()} for each in others)
+    return clone(support), queries, searches
 
 
 @pytest.fixture(scope="session")

@@ -61,6 +61,7 @@ def test_interface_is_the_documented_one(float_export: Export) -> None:
     assert [(tensor.name, tensor.dtype, tuple(tensor.shape)) for tensor in pair.outputs] == [
         ("points", "float32", (CONFIG.num_layers, 1, count, 2)),
         ("score", "float32", (1, count)),
+        ("presence", "float32", (1,)),
     ]
     support, query = (float_export.model.graphs[name] for name in ("support", "query"))
     state = [tensor for tensor in query.inputs if tensor.name != "query"]
@@ -116,11 +117,11 @@ def test_graphs_are_simplified(float_export: Export) -> None:
 
 
 @pytest.mark.parametrize("export", ["float_export", "half_export"])
-def test_one_copy_of_each_tensor_for_the_three_graphs(export: str, request: pytest.FixtureRequest) -> None:
+def test_one_copy_of_each_tensor_for_all_graphs(export: str, request: pytest.FixtureRequest) -> None:
     made: Export = request.getfixturevalue(export)
     places: set[tuple[int, int]] = set()
     contents: dict[bytes, tuple[int, int]] = {}
-    for name in GRAPHS:
+    for name in made.model.graphs:
         lean = onnx.load(made.path / f"{name}.onnx", load_external_data=False)
         full = load(made, name)
         for tensor, loaded in zip(lean.graph.initializer, full.graph.initializer, strict=True):

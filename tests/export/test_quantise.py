@@ -177,7 +177,7 @@ def eight_bits(
     traced: Traced, calibration: list[Image], target: Target, bias: float | None = None
 ) -> dict[str, ir.Model]:
     """The graphs with a backbone of 8 bits, and every convolution in it with that bias, if one is given."""
-    support, queries = copy_of(traced)
+    support, queries, searches = copy_of(traced)
     for model in (support, *queries.values()):
         for node in list(model.graph) if bias is not None else []:
             if node.op_type == "Conv" and scope(node).split(".")[0] == "backbone":
@@ -194,7 +194,7 @@ def eight_bits(
     activations = sample_activations(queries["query"], calibration)
     for model in (support, *queries.values()):
         quantise(model, activations, target)
-    return assemble(support, queries, half=target == "gpu", msda="fmmp")
+    return assemble(support, queries, searches, half=target == "gpu", msda="fmmp")
 
 
 def export(models: dict[str, ir.Model], checkpoint: Path, out: Path, target: Target) -> Export:
@@ -259,6 +259,7 @@ def test_a_loss_of_points_is_refused_and_a_gain_is_not() -> None:
         per_layer_max=[0.1],
         state_max=0,
         score_max=0.5,
+        search_max=0,
         pck_torch=50,
         pairs=48,
         pck_bundle=52,

@@ -173,10 +173,10 @@ def texts(**changes: str | None) -> Callable[[dict[str, Any]], None]:
     ("change", "says"),
     [
         (
-            texts(fmmp_state="2"),
-            r"has version '2', this fmmp reads 1: it was made by a newer fmmp: update fmmp",
+            texts(fmmp_state="3"),
+            r"has version '3', this fmmp reads 1 and 2: it was made by a newer fmmp: update fmmp",
         ),
-        (texts(fmmp_state="0"), "has version '0', this fmmp reads 1: remember the support again"),
+        (texts(fmmp_state="0"), "has version '0', this fmmp reads 1 and 2: remember the support again"),
         (texts(fmmp_state="one"), "has version 'one'"),
         (texts(bundle=None), "was made with another bundle"),
         (texts(tensors=None), "has changed since it was written"),

@@ -65,6 +65,19 @@ def feature_channels(backbone: nn.Module) -> list[int]:
     return channels
 
 
+def takes_any_size(backbone: nn.Module, image_size: int) -> bool:
+    """Whether it also sees images of other sizes than the `image_size` that it was made for."""
+    if isinstance(backbone, PlainBackbone):
+        return False
+    other = image_size + max(STRIDES)
+    try:
+        with torch.no_grad():
+            maps = backbone(torch.zeros(1, 3, other, other))
+    except (RuntimeError, AssertionError):
+        return False
+    return [each.shape[-1] for each in maps] == [other // stride for stride in STRIDES]
+
+
 class PlainBackbone(nn.Module):
     """A plain vision transformer with a simple feature pyramid: ViTDet, arXiv:2203.16527, section 3.
 

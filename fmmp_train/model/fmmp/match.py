@@ -65,16 +65,19 @@ class Descriptor(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Maps (B, C_l, H_l, W_l), fine to coarse -> (B, H, W, C) of the finest."""
-        size = features[0].shape[-2:]
-        levels = []
-        for feature, weight in zip(features, LEVEL_WEIGHTS, strict=True):
-            level = (
-                feature if feature.shape[-2:] == size else F.interpolate(feature, size=size, mode="bilinear")
-            )
-            levels.append(unit(level.permute(0, 2, 3, 1), -1) * (weight / math.hypot(*LEVEL_WEIGHTS)))
-        plain = torch.cat(levels, dim=-1)
+        plain = plain_descriptor(features)
         learned = unit(self.learn(plain * self.spread), -1)
         return torch.cat((plain, LEARNED_LENGTH * learned), dim=-1)
+
+
+def plain_descriptor(features: Sequence[Tensor]) -> Tensor:
+    """The levels alone, of unit length together: maps (B, C_l, H_l, W_l) -> (B, H, W, sum of C_l)."""
+    size = features[0].shape[-2:]
+    levels = []
+    for feature, weight in zip(features, LEVEL_WEIGHTS, strict=True):
+        level = feature if feature.shape[-2:] == size else F.interpolate(feature, size=size, mode="bilinear")
+        levels.append(unit(level.permute(0, 2, 3, 1), -1) * (weight / math.hypot(*LEVEL_WEIGHTS)))
+    return torch.cat(levels, dim=-1)
 
 
 class Match(nn.Module):
@@ -157,6 +160,15 @@ def make_template(
         visible: (B, S, K) bool.
         reference_index: (B, S, K, M) int64; the last shot's is used, as in the network.
     """
+    descriptor, place, present = average_shots(descriptors, keypoints, visible)
+    index = reference_index[:, -1]  # (B, K, M)
+    own = torch.arange(visible.shape[-1], device=index.device)
+    affinity = (index[..., None] == own).any(2).to(descriptor.dtype)
+    return Template(descriptor, place, present, affinity)
+
+
+def average_shots(descriptors: Tensor, keypoints: Tensor, visible: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Descriptor (B, K, C), place (B, K, 2) and presence (B, K) of `Template`; arguments as there."""
     batch, shots, count = visible.shape
     height, width = descriptors.shape[1:3]
     sampled = ms_deform_attn(
@@ -170,9 +182,7 @@ def make_template(
     shown = weight.sum(1)  # (B, K, 1)
     descriptor = unit((unit(sampled, -1) * weight).sum(1), -1)
     place = torch.where(shown > 0, (keypoints * weight).sum(1) / shown.clamp(min=1), keypoints.mean(1))
-    index = reference_index[:, -1]  # (B, K, M)
-    affinity = (index[..., None] == torch.arange(count, device=index.device)).any(2).to(sampled.dtype)
-    return Template(descriptor, place, (shown > 0).to(sampled.dtype)[..., 0], affinity)
+    return descriptor, place, (shown > 0).to(sampled.dtype)[..., 0]
 
 
 def look_up_evidence(found: Found, points: Tensor) -> Tensor:

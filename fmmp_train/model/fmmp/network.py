@@ -19,6 +19,13 @@ from fmmp_train.model.fmmp.config import ModelConfig
 from fmmp_train.model.fmmp.match import Cues, Descriptor, Found, Match, look_up_evidence, make_template
 from fmmp_train.model.fmmp.miner import Miner
 from fmmp_train.model.fmmp.orientation import TURN_COST, repeat_views, turn_images, turn_keypoints
+from fmmp_train.model.fmmp.presence import (
+    CENTER_WEIGHTS,
+    MATCH_WEIGHTS,
+    Seen,
+    presence_evidence,
+    token_likeness,
+)
 from fmmp_train.model.fmmp.state import Encoded, Refined, Shots, SupportState
 from fmmp_train.model.fmmp.structure import neighbour_points, rewire
 from fmmp_train.model.points import point_head
@@ -57,7 +64,11 @@ class Network(Estimator):
             self.descriptor = Descriptor(channels, config.dim)
             self.match = Match()
             self.cues = nn.ModuleList(Cues(config.dim) for _ in range(config.num_layers))
-        self.confidence = Confidence(4 if self.matches else 2)
+        count = 4 if self.matches else 2
+        presence = MATCH_WEIGHTS if self.matches else CENTER_WEIGHTS
+        weights = [-1 / count] * count + [0.0] * len(presence)
+        self.confidence = Confidence(len(weights), weights=weights)
+        self.presence = Confidence(len(presence), weights=presence, bias=0.0)
         costs = [0.0] + [TURN_COST] * (config.orientations - 1)
         self.register_buffer("turn_cost", torch.tensor(costs), persistent=False)
         shapes, starts = level_tensors(config.spatial_shapes)
@@ -99,9 +110,10 @@ class Network(Estimator):
     def locate(self, query: Tensor, state: SupportState) -> Located:
         """Find the keypoints of `state` in query images (B, 3, H, W)."""
         encoded = self.encode(self.backbone(query))
-        if self.config.orientations > 1:
-            state = self._choose_view(encoded, state)
-        return self.refine(encoded, state).located
+        fit = None
+        if encoded.descriptors is not None:
+            state, fit = self._choose_view(encoded, state)
+        return self.refine(encoded, state, fit).located
 
     def select(self, state: SupportState, rows: Tensor) -> SupportState:
         """The state of these supports, each with all of its views."""
@@ -136,8 +148,10 @@ class Network(Estimator):
         mined = embedding  # F_s before the query's first layer
         for layer in range(self.config.support_layers_first):
             mined = self._mine_support(layer, mined, memory[layer], shots)
-        first = template = None
+        first = template = seen = None
         if support.descriptors is None:
+            weight = shots.share.sum(1)  # 1 where some shot shows a keypoint
+            seen = Seen((keypoints * shots.share).sum(1), weight[..., 0], embedding)
             center = self._position(torch.full_like(keypoints[:, 0], CENTER))
             first = self.query_miners[0].prepare(mined, center)
         else:
@@ -148,10 +162,14 @@ class Network(Estimator):
             first=first,
             mined=None if first else mined,
             template=template,
+            seen=seen,
         )
 
-    def refine(self, query: Encoded, state: SupportState) -> Refined:
-        """Points of every layer from an encoded query (B, ...): FMMP, Eq. (3) to (5)."""
+    def refine(self, query: Encoded, state: SupportState, fit: Tensor | None = None) -> Refined:
+        """Points of every layer from an encoded query (B, ...): FMMP, Eq. (3) to (5).
+
+        `fit` (B,) is that of the chosen view; only presence and scores depend on it.
+        """
         found = None if state.template is None else self.match(state.template, query.descriptors)
         points, logits = self._start(found, state)
         mined, trail = state.mined, [points]
@@ -175,7 +193,23 @@ class Network(Estimator):
         evidence = steps(answers)
         if found is not None:
             evidence = torch.cat((evidence, look_up_evidence(found, points)), dim=-1)
-        return Refined(Located(answers[1:], self.confidence(evidence), evidence), found)
+        of_crop = self._presence_evidence(query, state, evidence, points, fit)
+        evidence = torch.cat((evidence, of_crop[:, None].expand(-1, points.shape[1], -1)), dim=-1)
+        score, presence = self.confidence(evidence), self.presence(of_crop)
+        return Refined(Located(answers[1:], score, evidence, presence, of_crop), found)
+
+    def _presence_evidence(
+        self, query: Encoded, state: SupportState, evidence: Tensor, points: Tensor, fit: Tensor | None
+    ) -> Tensor:
+        """(B, E) from the evidence (B, K, ...) of the keypoints, and where they were found."""
+        if state.template is None:
+            assert state.seen is not None
+            assert state.seen.feature is not None
+            likeness = token_likeness(state.seen.feature, self._reference_feature(query.tokens, points))
+            return presence_evidence(state.seen, points, likeness, evidence[..., 0])
+        seen = Seen(state.template.keypoints, state.template.present, None)
+        own = presence_evidence(seen, points, evidence[..., 3], evidence[..., 0])
+        return torch.cat(((torch.zeros_like(own[:, 0]) if fit is None else fit)[:, None], own), dim=-1)
 
     def _start(self, found: Found | None, state: SupportState) -> tuple[Tensor, Tensor]:
         """P^0 (B, K, 2) and its logit: where the match is, or the centre."""
@@ -186,15 +220,17 @@ class Network(Estimator):
         points = found.points.detach()
         return points, torch.logit(points, eps=1e-4)
 
-    def _choose_view(self, query: Encoded, state: SupportState) -> SupportState:
-        """Keep of every support (B*V, ...) the orientation that fits its query best -> (B, ...)."""
+    def _choose_view(self, query: Encoded, state: SupportState) -> tuple[SupportState, Tensor]:
+        """Keep of every support (B*V, ...) the view that fits its query best -> (B, ...); its fit (B,)."""
         assert query.descriptors is not None
         assert state.template is not None
         views = self.config.orientations
-        fit = self.match.fit(state.template, query.descriptors).view(-1, views)
-        best = (fit - self.turn_cost).argmax(-1)  # (B,)
-        chosen: SupportState = take(state, best + views * torch.arange(len(best), device=best.device))
-        return chosen
+        fit = self.match.fit(state.template, query.descriptors).view(-1, views) - self.turn_cost
+        if views == 1:
+            return state, fit[:, 0]
+        best, which = fit.max(-1)  # (B,)
+        chosen: SupportState = take(state, which + views * torch.arange(len(which), device=which.device))
+        return chosen, best
 
     def _position(self, points: Tensor) -> Tensor:
         return self.position_code(points) + self.order

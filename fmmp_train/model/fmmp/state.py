@@ -10,6 +10,7 @@ from torch import Tensor
 from fmmp_train.model.estimator import Located
 from fmmp_train.model.fmmp.match import Found, Template
 from fmmp_train.model.fmmp.miner import Prepared
+from fmmp_train.model.fmmp.presence import Seen
 
 
 class Encoded(NamedTuple):
@@ -44,6 +45,7 @@ class SupportState(NamedTuple):
     first: Prepared | None  # a center start: the query miner of layer 0 up to its image
     mined: Tensor | None  # (B, K, C), F_s after layer 0, which a match adds cues to
     template: Template | None  # of a match
+    seen: Seen | None  # a center start: what presence is told by; a match has it in its template
 
 
 class Refined(NamedTuple):

@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,14 @@ class Query:
     state: "SupportState"
 
 
+class Answers(NamedTuple):
+    """What a query graph says of N frames; the caller's."""
+
+    points: NDArray[Any]  # (L, N, K, 2) in [0, 1] of the crop
+    score: NDArray[Any]  # (N, K)
+    presence: NDArray[Any] | None  # (N,); None: an older bundle, which doesn't say
+
+
 class Backend(Protocol):
     """Runs a graph of one bundle by its name. Any number of threads may use it at once."""
 
@@ -44,12 +52,8 @@ class Backend(Protocol):
         """Run a graph on named arrays; all of its outputs by name."""
         ...
 
-    def locate(self, queries: Sequence[Query]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Crop and run the query graph for so many frames; their number is one of `Model.batches`.
-
-        Returns:
-            points (L, N, K, 2) in [0, 1] of the crop and score (N, K), which are the caller's.
-        """
+    def locate(self, queries: Sequence[Query]) -> Answers:
+        """Crop and run the query graph for so many frames; their number is one of `Model.batches`."""
         ...
 
 

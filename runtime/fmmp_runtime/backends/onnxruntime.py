@@ -11,7 +11,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fmmp_runtime import operators
-from fmmp_runtime.backends import BackendError, Query
+from fmmp_runtime.backends import Answers, BackendError, Query
 from fmmp_runtime.backends.external import external_tensors
 from fmmp_runtime.backends.states import StateCache, States
 from fmmp_runtime.bundle.folder import Bundle
@@ -75,7 +75,7 @@ class OnnxRuntimeBackend:
         except Exception as error:  # ONNX Runtime's errors have no class in common
             raise BackendError(f"ONNX Runtime cannot run {self._bundle.graph(graph)}: {error}") from error
 
-    def locate(self, queries: Sequence[Query]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def locate(self, queries: Sequence[Query]) -> Answers:
         """Crop on the host and run the query graph for so many frames.
 
         Raises:
@@ -88,7 +88,7 @@ class OnnxRuntimeBackend:
         states = tuple(query.state for query in queries)
         tensors = states[0].tensors if len(states) == 1 else self._joined.get(states)
         answer = self.run(self._bundle.model.batches[len(queries)], {"query": crops, **tensors})
-        return answer["points"], answer["score"]
+        return Answers(answer["points"], answer["score"], answer.get("presence"))
 
     def _session(self, graph: str) -> ort.InferenceSession:
         self.load(graph)

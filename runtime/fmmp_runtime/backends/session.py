@@ -8,7 +8,7 @@ from typing import Any, Generic
 import numpy as np
 from numpy.typing import NDArray
 
-from fmmp_runtime.backends import BackendError
+from fmmp_runtime.backends import Answers, BackendError
 from fmmp_runtime.backends.crops import SOURCE
 from fmmp_runtime.backends.device import ALIGNMENT, Device, Graph
 from fmmp_runtime.backends.engine import OpenEngine
@@ -147,15 +147,20 @@ class QuerySession(EngineSession[Graph]):
                 self.device.copy(target, state.address + state.starts[tensor.name], size)
             self._slots[slot] = state
 
-    def locate(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Do it for what `sources` says; points (L, N, K, 2) and score (N, K).
+    def locate(self) -> Answers:
+        """Do it for what `sources` says; points, score and presence.
 
         Raises:
             DeviceError: the GPU refuses.
         """
         self.device.replay(self._recorded)
         self.device.wait()
-        return self._answers["points"].copy(), self._answers["score"].copy()
+        presence = self._answers.get("presence")
+        return Answers(
+            points=self._answers["points"].copy(),
+            score=self._answers["score"].copy(),
+            presence=None if presence is None else presence.copy(),
+        )
 
     def forget(self) -> None:
         """Take it that the slots hold nothing."""

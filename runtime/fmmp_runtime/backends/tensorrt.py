@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from fmmp_runtime import operators
-from fmmp_runtime.backends import BackendError, Query, gpu
+from fmmp_runtime.backends import Answers, BackendError, Query, gpu
 from fmmp_runtime.backends.crops import FrameBuffer
 from fmmp_runtime.backends.device import Device, DeviceError
 from fmmp_runtime.backends.engine import OpenEngine, Runtime
@@ -110,7 +110,7 @@ class TensorRtBackend:
         with self._alone():
             return self._session(graph).run(inputs)
 
-    def locate(self, queries: Sequence[Query]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def locate(self, queries: Sequence[Query]) -> Answers:
         """Crop and run the query graph for so many frames, on the GPU.
 
         Raises:

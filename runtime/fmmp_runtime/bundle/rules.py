@@ -14,10 +14,12 @@ from fmmp_runtime.bundle.engines import TITLES
 from fmmp_runtime.bundle.specs import (
     BATCH_GRAPH,
     GRAPHS,
+    SEARCH_GRAPHS,
     WEIGHTS_FILE,
     BundleError,
     GraphSpec,
     Model,
+    SearchSpec,
     TensorSpec,
 )
 
@@ -91,8 +93,11 @@ def _check_names(model: Model) -> None:
     if missing:
         raise BundleError(f"graphs lacks {missing[0]!r}, expected {', '.join(GRAPHS)}")
     for name in model.graphs:
-        if name not in GRAPHS and not BATCH_GRAPH.fullmatch(name):
-            raise BundleError(f"unknown graph {name!r}; known are {', '.join(GRAPHS)} and query_batchN")
+        if name not in (*GRAPHS, *SEARCH_GRAPHS) and not BATCH_GRAPH.fullmatch(name):
+            known = f"{', '.join((*GRAPHS, *SEARCH_GRAPHS))} and query_batchN"
+            raise BundleError(f"unknown graph {name!r}; known are {known}")
+    if len({model.search is not None, *(name in model.graphs for name in SEARCH_GRAPHS)}) > 1:
+        raise BundleError(f"the graphs {' and '.join(SEARCH_GRAPHS)} go with a key 'search': all or none")
     if WEIGHTS_FILE not in model.files:
         raise BundleError(f"files lacks {WEIGHTS_FILE!r}, which holds the weights of all graphs")
     for graph in model.graphs.values():
@@ -134,12 +139,36 @@ def _check_shapes(model: Model) -> None:
     ]
     frame = [TensorSpec(name="query", dtype="uint8", shape=[1, size, size, COLOURS])]
     points = TensorSpec(name="points", dtype="float32", shape=[layers, 1, keypoints, 2])
-    score = TensorSpec(name="score", dtype="float32", shape=[1, keypoints])
+    answers = [points, TensorSpec(name="score", dtype="float32", shape=[1, keypoints])]
+    if any(tensor.name == "presence" for tensor in query.outputs):  # older bundles have none
+        answers.append(TensorSpec(name="presence", dtype="float32", shape=[1]))
     _check_tensors(support.file, support.inputs, annotation)
     _check_tensors(query.file, query.inputs, [*frame, *support.outputs])
-    _check_tensors(query.file, query.outputs, [points, score])
+    _check_tensors(query.file, query.outputs, answers)
     _check_tensors(pair.file, pair.inputs, [*frame, *annotation])
-    _check_tensors(pair.file, pair.outputs, [points, score])
+    _check_tensors(pair.file, pair.outputs, answers)
+    if model.search is not None:
+        _check_search(model, model.search, annotation[:3])
+
+
+def _check_search(model: Model, search: SearchSpec, annotation: Tensors) -> None:
+    """Likewise of the graphs that find: a square frame, and a square answer of each view at each level."""
+    template, graph = (model.graphs[name] for name in SEARCH_GRAPHS)
+    side = (graph.shape("frame") or [0, 0])[1]
+    levels, views = [tensor.shape[-1] for tensor in graph.outputs if tensor.shape], len(search.mirrored)
+    frame = [
+        TensorSpec(name="frame", dtype="uint8", shape=[1, side, side, COLOURS]),
+        TensorSpec(name="extent", dtype="float32", shape=[1, 2]),
+    ]
+    fits = [
+        TensorSpec(name=f"fit_{level}", dtype="float32", shape=[1, views, cells, cells])
+        for level, cells in enumerate(levels)
+    ]
+    _check_tensors(template.file, template.inputs, annotation)
+    _check_tensors(graph.file, graph.inputs, [*frame, *template.outputs])
+    _check_tensors(graph.file, graph.outputs, fits)
+    if len(search.box_sides) != len(fits) or not all(0 < box <= 100 for box in search.box_sides):
+        raise BundleError(f"search.box_sides must be {len(fits)} sides of 0 to 100, got {search.box_sides}")
 
 
 def _check_tensors(file: str, found: Tensors, expected: Tensors) -> None:

@@ -19,6 +19,7 @@ from fmmp_runtime.pose import InputConfig, Method, Structure
 FORMAT = 2
 MODEL_FILE = "model.json"
 GRAPHS = ("pair", "support", "query")
+SEARCH_GRAPHS = ("template", "search")  # both or neither: a bundle without them locates, and finds nothing
 BATCH_GRAPH = re.compile(r"query_batch([1-9]\d{0,8})")  # the query graph for so many frames at once
 WEIGHTS_FILE = "weights.bin"
 REFERENCE_FILE = "reference.safetensors"  # what PyTorch answers to a few crops; no engine depends on it
@@ -65,6 +66,19 @@ class ScoreSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SearchSpec:
+    """What the outputs of the search graph stand for, and how far its answer is to be believed."""
+
+    box_sides: list[float]  # of each output: longer side of the boxes it looks for, in those of the frame
+    mirrored: list[
+        bool
+    ]  # of each view, the second axis of an output: whether the support is seen in a mirror
+    mirror_peak: float  # by so much must a mirrored view fit better to be looked at
+    mirror_presence: float  # and, in logits of presence, to be taken
+    calibrated: bool  # presence is a probability; otherwise only its order has meaning
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceSpec:
     """The checkpoint that was exported."""
 
@@ -89,7 +103,9 @@ class Model:
     std: list[float]
     precision: Precision
     opset: int
-    graphs: dict[str, GraphSpec]  # pair, support, query; query_batch8, ...: all of N frames at once
+    graphs: dict[
+        str, GraphSpec
+    ]  # pair, support, query; query_batch8, ...: of N frames at once; template, search
     score: ScoreSpec
     source: SourceSpec
     versions: dict[str, str]  # of what made it
@@ -97,6 +113,7 @@ class Model:
     parity: dict[str, dict[str, Any]]  # backend -> errors against torch, in pixels
     engines: list[EngineSpec] = field(default_factory=list)  # may be added later
     padding: Method = "uniform"  # of a support's keypoints to K
+    search: SearchSpec | None = None  # None: of a bundle that can't find
 
     @property
     def inputs(self) -> InputConfig:
@@ -128,6 +145,16 @@ class Model:
     def state_tensors(self) -> list[TensorSpec]:
         """The support state, in the order of the query graph's inputs."""
         return [tensor for tensor in self.graphs["query"].inputs if tensor.name != "query"]
+
+    @property
+    def template_key(self) -> str:
+        """SHA-256 of the template graph, which makes what is looked for."""
+        return self.files[self.graphs["template"].file]
+
+    @property
+    def search_tensors(self) -> list[TensorSpec]:
+        """What of a support the search graph takes, in order; empty where there is none."""
+        return self.graphs["template"].outputs if self.search is not None else []
 
     def to_json(self) -> str:
         """The text of model.json."""

@@ -113,6 +113,7 @@ Model read_model(Json const& content)
                           ", this runtime pads uniformly alone: run the bundle from Python");
         }
     }
+    members.optional("search");  // this runtime finds nothing
     read_the_rest(members);
     members.no_others();
     check_rules(model);

@@ -98,6 +98,7 @@ int64_t frames_of(std::string const& graph)
 void check_graph_names(Model const& model)
 {
     constexpr char const* kGraphs[] = {"pair", "support", "query"};
+    constexpr char const* kSearch[] = {"template", "search"};  // this runtime leaves them alone
     for (char const* const name : kGraphs) {
         if (!model.graphs.count(name)) {
             refuse_bundle(std::string("graphs lacks '") + name + "', expected pair, support, query");
@@ -105,9 +106,10 @@ void check_graph_names(Model const& model)
     }
     for (auto const& [name, graph] : model.graphs) {
         if (std::find(std::begin(kGraphs), std::end(kGraphs), name) == std::end(kGraphs) &&
+            std::find(std::begin(kSearch), std::end(kSearch), name) == std::end(kSearch) &&
             frames_of(name) == 0) {
             refuse_bundle("unknown graph " + shown(name) +
-                          "; known are pair, support, query and query_batchN");
+                          "; known are pair, support, query, template, search and query_batchN");
         }
     }
 }
@@ -185,8 +187,12 @@ void check_shapes(Model const& model)
                              {"visible", dtype("bool"), {1, shots, count}},
                              {"reference_index", dtype("int64"), {1, shots, count, heads}}};
     Tensors const frame{{"query", dtype("uint8"), {1, size, size, kColours}}};
-    Tensors const answers{{"points", dtype("float32"), {layers, 1, count, 2}},
-                          {"score", dtype("float32"), {1, count}}};
+    Tensors answers{{"points", dtype("float32"), {layers, 1, count, 2}},
+                    {"score", dtype("float32"), {1, count}}};
+    if (std::any_of(query.outputs.begin(), query.outputs.end(),
+                    [](TensorSpec const& tensor) { return tensor.name == "presence"; })) {
+        answers.push_back({"presence", dtype("float32"), {1}});  // older bundles have none
+    }
     check_tensors(support.file, support.inputs, annotation);
     check_tensors(query.file, query.inputs, joined(frame, support.outputs));
     check_tensors(query.file, query.outputs, answers);

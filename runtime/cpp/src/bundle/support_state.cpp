@@ -13,6 +13,8 @@ namespace fmmp::runtime {
 namespace {
 
 constexpr char kVersion[] = "1";
+constexpr char kSearching[] = "2";     // what the search of the Python runtime looks for is there too
+constexpr char kSought[] = "search_";  // how names of its tensors begin; this runtime leaves them alone
 constexpr char kAgain[] = "remember the support again with this bundle (fmmp-run --save-state)";
 
 using Texts = std::map<std::string, std::string>;
@@ -41,7 +43,7 @@ bool is_newer(std::string const& version)
 {
     bool const whole = !version.empty() && std::all_of(version.begin(), version.end(),
                                                        [](char sign) { return sign >= '0' && sign <= '9'; });
-    return whole && version != "0" && version != kVersion;
+    return whole && version != "0";
 }
 
 void check_origin(std::string const& file, Texts const& texts, Bundle const& bundle)
@@ -50,8 +52,9 @@ void check_origin(std::string const& file, Texts const& texts, Bundle const& bun
     if (version == texts.end()) {
         refuse(file + " is a safetensors file, but no support state: " + kAgain);
     }
-    if (version->second != kVersion) {
-        refuse(file + " has version '" + version->second + "', this fmmp reads " + kVersion + ": " +
+    if (version->second != kVersion && version->second != kSearching) {
+        refuse(file + " has version '" + version->second + "', this fmmp reads " + kVersion + " and " +
+               kSearching + ": " +
                (is_newer(version->second) ? "it was made by a newer fmmp: update fmmp" : kAgain));
     }
     auto const origin = texts.find("bundle");
@@ -60,6 +63,18 @@ void check_origin(std::string const& file, Texts const& texts, Bundle const& bun
     if (found != expected) {
         refuse(file + " was made with another bundle (" + found.substr(0, kShownDigits) + ") than " +
                bundle.path + " (" + expected.substr(0, kShownDigits) + "): " + kAgain);
+    }
+}
+
+void leave_out_search(Safetensors& content)
+{
+    for (auto found = content.specs.begin(); found != content.specs.end();) {
+        if (found->first.rfind(kSought, 0) == 0) {
+            content.tensors.erase(found->first);
+            found = content.specs.erase(found);
+        } else {
+            ++found;
+        }
     }
 }
 
@@ -162,6 +177,7 @@ SupportState SupportState::load(std::string const& path, std::shared_ptr<Bundle 
         refuse(path + " is cut off, or no support state: copy it again (" + error.what() + ")");
     }
     check_origin(path, content.texts, *bundle);
+    leave_out_search(content);
     check_tensors(path, content, bundle->model);
 
     Json const shots_json = read_text(path, content.texts, "shots");
