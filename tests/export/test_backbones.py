@@ -20,6 +20,7 @@ from tests.export.test_export import FLOAT_ATOL, draw_feed, run_torch
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backbone", [HIERARCHICAL, PLAIN])
 def test_a_transformer_exports_and_runs(backbone: str, tmp_path: Path) -> None:
     torch.manual_seed(0)

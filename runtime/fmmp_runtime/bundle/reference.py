@@ -25,13 +25,15 @@ class Reference:
     support: NDArray[np.uint8]  # (N, S, size, size, 3)
     keypoints: NDArray[np.float32]  # (N, S, K, 2)
     visible: NDArray[np.bool_]  # (N, S, K)
-    reference_index: NDArray[np.int64]  # (N, S, K, M)
+    reference_index: NDArray[np.int64] | None = None  # (N, S, K, M), where the network reads links so
+    adjacency: NDArray[np.bool_] | None = None  # (N, S, K, K), likewise
     points: NDArray[np.float32]  # (L, N, K, 2) in [0, 1]
     score: NDArray[np.float32]  # (N, K)
 
     def save(self, folder: Path) -> None:
         """Write `REFERENCE_FILE` into the folder of a bundle."""
-        tensors = {each.name: np.ascontiguousarray(getattr(self, each.name)) for each in fields(self)}
+        held = {each.name: getattr(self, each.name) for each in fields(self)}
+        tensors = {name: np.ascontiguousarray(array) for name, array in held.items() if array is not None}
         write_atomically(folder / REFERENCE_FILE, save(tensors))
 
     @classmethod
@@ -48,15 +50,16 @@ class Reference:
             tensors = load_file(path)
         except (OSError, SafetensorError) as error:
             raise BundleError(f"{path} cannot be read: {error}; export the bundle again") from error
-        names = {each.name for each in fields(cls)}
+        names = {"query", "support", *bundle.model.inputs.names, "points", "score"}
         if set(tensors) != names:
             raise BundleError(f"{path} holds {sorted(tensors)}, expected {sorted(names)}: export it again")
         return cls(**tensors)
 
     def inputs(self, row: int) -> dict[str, NDArray[Any]]:
         """What the support graph takes of one question."""
-        names = ("support", "keypoints", "visible", "reference_index")
-        return {name: getattr(self, name)[row : row + 1] for name in names}
+        names = ("support", "keypoints", "visible", "reference_index", "adjacency")
+        arrays = {name: getattr(self, name) for name in names}
+        return {name: array[row : row + 1] for name, array in arrays.items() if array is not None}
 
 
 def compare(backend: Backend, model: Model, reference: Reference, graph: str = "query") -> Difference:

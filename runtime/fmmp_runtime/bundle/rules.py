@@ -127,16 +127,21 @@ def _check_shapes(model: Model) -> None:
     """Whether the graphs take and give what the numbers of model.json say, and what one another gives."""
     pair, support, query = (model.graphs[name] for name in GRAPHS)
     shots, keypoints, size = model.shots, model.keypoints, model.image_size
+    structure = model.inputs.structure
     heads = (support.shape("reference_index") or [0])[-1]
     layers = (query.shape("points") or [0])[0]
-    _check_limit("heads", heads, f"{support.file} reference_index")
+    if structure == "reference_index":
+        _check_limit("heads", heads, f"{support.file} reference_index")
     _check_limit("layers", layers, f"{query.file} points")
     annotation = [
         TensorSpec(name="support", dtype="uint8", shape=[1, shots, size, size, COLOURS]),
         TensorSpec(name="keypoints", dtype="float32", shape=[1, shots, keypoints, 2]),
         TensorSpec(name="visible", dtype="bool", shape=[1, shots, keypoints]),
-        TensorSpec(name="reference_index", dtype="int64", shape=[1, shots, keypoints, heads]),
     ]
+    if structure == "reference_index":
+        annotation.append(TensorSpec(name=structure, dtype="int64", shape=[1, shots, keypoints, heads]))
+    elif structure == "adjacency":
+        annotation.append(TensorSpec(name=structure, dtype="bool", shape=[1, shots, keypoints, keypoints]))
     frame = [TensorSpec(name="query", dtype="uint8", shape=[1, size, size, COLOURS])]
     points = TensorSpec(name="points", dtype="float32", shape=[layers, 1, keypoints, 2])
     answers = [points, TensorSpec(name="score", dtype="float32", shape=[1, keypoints])]
