@@ -181,11 +181,11 @@ class _Conversation:
             await run_in_threadpool(self._answers.forget, self._page)
 
     async def _ask_newest(self, call: dict[str, Any]) -> None:
-        if self._waiting is not None:
-            await self._send({"id": self._waiting["id"], "value": None})
-        self._waiting = call
+        overtaken, self._waiting = self._waiting, call  # before anything is awaited: nobody else takes it
         if self._locating is None or self._locating.done():
             self._locating = asyncio.create_task(self._locate_newest())
+        if overtaken is not None:
+            await self._send({"id": overtaken["id"], "value": None})
 
     async def _locate_newest(self) -> None:
         while self._waiting is not None:
