@@ -132,10 +132,16 @@ def build_graphs(
     `calibration` are crops that show what values the backbone's activations take; "int8" needs some.
 
     Raises:
-        ValueError: `msda` is none of ours and `target` is "cpu", whose operator has no other name.
+        ValueError: a part of `network` can't be in a graph; or `msda` is none of ours and `target` is "cpu",
+            whose operator has no other name.
     """
     if target == "cpu" and msda != "fmmp":
         raise ValueError(f"msda {msda!r} goes with target 'gpu': for a CPU there is our operator alone")
+    if network.host_step is not None:
+        raise ValueError(
+            f"{type(network).__name__} can't be exported yet: {network.host_step} is made between two halves "
+            "of its support, and no graph can make it; fmmp-eval takes the checkpoint as it is"
+        )
     packed = repack(network, target)
     log.info("tracing the support graph")
     support = writer.trace(support_part(packed, shots=shots, mean=MEAN, std=STD))

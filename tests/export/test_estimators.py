@@ -12,16 +12,22 @@ import onnxruntime as ort
 import pytest
 import torch
 
-from fmmp_export.export import build_graphs
+from fmmp_export.export import build_graphs, export_bundle
 from fmmp_export.graph import writer
 from fmmp_export.graph.parts import flatten_state
+from fmmp_runtime import PoseEstimator, Support
+from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
+from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.bundle.reference import Reference, compare
 from fmmp_runtime.pose import support_inputs
+from fmmp_train.checkpoint.files import save_model
 from fmmp_train.model import Estimator
 from fmmp_train.model.capeformer import CapeFormer, CapeFormerConfig
 from fmmp_train.model.edgecape import EdgeCape, EdgeCapeConfig
 from fmmp_train.model.escape import Escape, EscapeConfig
 from fmmp_train.model.graphcape import GraphCape, GraphCapeConfig
 from fmmp_train.model.images import normalize
+from fmmp_train.model.metapoint import MetaPoint, MetaPointConfig
 from fmmp_train.model.pomnet import PomNet, PomNetConfig
 from fmmp_train.model.scape import Scape, ScapeConfig
 from tests.backbones import HIERARCHICAL, PLAIN
@@ -96,3 +102,27 @@ def test_graphs_give_what_torch_gives(name: str, tmp_path: Path) -> None:
         for graph in (located, together):
             np.testing.assert_allclose(graph[0], expected.points, rtol=0, atol=POINTS)
             np.testing.assert_allclose(graph[1], expected.score, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize(("name", "structure"), [("CapeFormer", None), ("GraphCape", "adjacency")])
+def test_a_bundle_is_opened_and_asked(name: str, structure: str | None, tmp_path: Path) -> None:
+    """One whose network reads no links, and one that reads them as an adjacency."""
+    save_model(disturb(NETWORKS[name]()), tmp_path / "model.safetensors")
+    made = export_bundle(tmp_path / "model.safetensors", tmp_path / "bundle")
+    bundle = Bundle.open(made.path)
+    assert bundle.model.inputs.structure == structure
+    apart = compare(OnnxRuntimeBackend(bundle, threads=1), bundle.model, Reference.load(bundle))
+    assert apart.max_px < 0.01
+    estimator = PoseEstimator(made.path)
+    image = np.random.default_rng(0).integers(0, 256, (80, 90, 3), np.uint8)
+    keypoints, links = np.array([[10, 20], [40, 50], [70, 60]]), [[0, 1], [1, 2]]
+    state = estimator.remember([Support(image, keypoints, links, visible=[True, True, False])])
+    pose = estimator.locate(image, state)
+    assert pose.keypoints.shape == (3, 2)
+    assert np.isfinite(pose.keypoints).all()
+    assert pose.score[2] == 0
+
+
+def test_what_no_graph_can_do_is_said() -> None:
+    with pytest.raises(ValueError, match="MetaPoint can't be exported yet: the assignment of keypoints"):
+        build_graphs(MetaPoint(MetaPointConfig(backbone="test_resnet", **SHAPE)), precision="fp32", shots=1)

@@ -89,6 +89,7 @@ class Refined(NamedTuple):
 class MetaPoint(Estimator):
     """The network of one backbone for supports and query."""
 
+    host_step = "the assignment of keypoints to meta-points"
     cell_code: Tensor
     order: Tensor
     grid: Tensor

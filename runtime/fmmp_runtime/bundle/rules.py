@@ -128,9 +128,9 @@ def _check_shapes(model: Model) -> None:
     pair, support, query = (model.graphs[name] for name in GRAPHS)
     shots, keypoints, size = model.shots, model.keypoints, model.image_size
     structure = model.inputs.structure
-    heads = (support.shape("reference_index") or [0])[-1]
     layers = (query.shape("points") or [0])[0]
     if structure == "reference_index":
+        heads = (support.shape(structure) or [0])[-1]
         _check_limit("heads", heads, f"{support.file} reference_index")
     _check_limit("layers", layers, f"{query.file} points")
     annotation = [
