@@ -185,7 +185,7 @@ def run_task(task: Task, bundle: Path) -> Result:
     Raises:
         ValueError: it failed; with its words.
     """
-    command = [sys.executable, "-m", "fmmp_runtime.cli.run", str(bundle), "--json"]
+    command = [sys.executable, "-m", "fmmp_runtime.cli.run", str(bundle), "--json", "--box", "whole"]
     command += ["--support", str(task.support), "--annotation", str(task.annotation)]
     command += ["--out", str(task.folder / "result"), "--query", *map(str, task.queries)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)

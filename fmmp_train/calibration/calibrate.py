@@ -1,27 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make the score honest: a logistic regression of "this keypoint is right" on what the network saw.
 
-Only `Estimator.confidence` changes; no keypoint moves.
+Only `Estimator.confidence` changes, and `Network.presence` where it is asked for; no keypoint moves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 from safetensors import safe_open
 from torch import Tensor
 from torch.nn import functional
 
-from fmmp_train.calibration.evidence import Sample, join, pair_sample, synthetic_sample
+from fmmp_train.calibration.evidence import UNSEEN_SEED, Sample, join, pair_sample, synthetic_sample
+from fmmp_train.calibration.windows import Scene, pair_scenes, synthetic_scenes, window_samples
 from fmmp_train.checkpoint.files import CONFIG_KEY, load_model, save_model
 from fmmp_train.evaluation import trust
 from fmmp_train.evaluation.pairs import Pair
 from fmmp_train.evaluation.report.charts import draw_reliability, save_figure
 from fmmp_train.evaluation.trust import Bin
+from fmmp_train.model import Network
 from fmmp_train.model.estimator import Estimator
 
 SYNTHETIC = 100  # categories, beside those of the pairs
@@ -40,9 +43,21 @@ class Calibration:
     right: float  # share of keypoints that are right
     reliability_before: tuple[Bin, ...]
     reliability: tuple[Bin, ...]  # of the held-out scores
+    presence: PresenceTrust | None = None  # None: left as it was
 
 
-def calibrate(network: Estimator, pairs: Sequence[Pair], *, synthetic: int = SYNTHETIC) -> Calibration:
+@dataclass(frozen=True)
+class PresenceTrust:
+    """How well presence tells windows around the object from all others, each scored by a fit to others."""
+
+    auroc: float
+    error: float  # expected calibration error
+    windows: int
+
+
+def calibrate(
+    network: Estimator, pairs: Sequence[Pair], *, synthetic: int = SYNTHETIC, scenes: int = 0
+) -> Calibration:
     """Fit the network's confidence, in place, to annotated pairs and to synthetic categories it never saw.
 
     Validation sets have few categories, and a fit to them alone takes what tells those apart for what tells
@@ -53,6 +68,8 @@ def calibrate(network: Estimator, pairs: Sequence[Pair], *, synthetic: int = SYN
         network: whose `confidence` is fitted.
         pairs: of categories it did not learn from.
         synthetic: how many synthetic categories; 0, none.
+        scenes: how many synthetic categories to look for in whole frames, beside the pairs. Fits the presence
+            of an FMMP network, and its score also to what is seen beside the object; 0, not.
 
     Raises:
         ValueError: all keypoints are right, or all wrong: there is nothing to tell apart.
@@ -64,6 +81,11 @@ def calibrate(network: Estimator, pairs: Sequence[Pair], *, synthetic: int = SYN
             "calibration needs some of both"
         )
     sample = join(judged, synthetic_sample(network, synthetic)) if synthetic else judged
+    presence = None
+    if scenes and isinstance(network, Network):
+        windows, keypoints = window_samples(network, _scenes(network, pairs, scenes), _rng())
+        presence = _fit_presence(network, windows)
+        sample = join(sample, keypoints)
     confidence = network.confidence
     before = (judged.evidence @ confidence.weight.double().cpu() + confidence.bias.double().cpu()).sigmoid()
     weight, bias = fit(sample)
@@ -78,7 +100,34 @@ def calibrate(network: Estimator, pairs: Sequence[Pair], *, synthetic: int = SYN
         right=float((judged.weight * judged.is_right).sum()),
         reliability_before=tuple(reliability(before, judged)),
         reliability=tuple(reliability(held_out, judged)),
+        presence=presence,
     )
+
+
+def _scenes(network: Network, pairs: Sequence[Pair], count: int) -> Iterator[Scene]:
+    """Those of the pairs, then those of synthetic categories, with numbers of their own."""
+    yield from pair_scenes(network, pairs, _rng())
+    first = len({pair.category_id for pair in pairs})
+    for scene in synthetic_scenes(network, count, _rng()):
+        yield scene._replace(category=first + scene.category)
+
+
+def _fit_presence(network: Network, windows: Sample) -> PresenceTrust:
+    """Fit presence in place; judged with every category scored by a fit to all others."""
+    held_out = _held_out(windows, windows)
+    weight, bias = fit(windows)
+    network.presence.weight.copy_(weight)
+    network.presence.bias.copy_(bias)
+    network.presence.calibrated.fill_(True)
+    return PresenceTrust(
+        auroc=trust.auroc(held_out.numpy(), windows.is_right.numpy()),
+        error=calibration_error(held_out, windows),
+        windows=len(held_out),
+    )
+
+
+def _rng() -> np.random.Generator:
+    return np.random.default_rng(UNSEEN_SEED)
 
 
 def fit(sample: Sample) -> tuple[Tensor, Tensor]:
@@ -134,7 +183,7 @@ def _held_out(sample: Sample, judged: Sample) -> Tensor:
 
 
 def calibrate_file(
-    path: Path, pairs: Sequence[Pair], *, synthetic: int = SYNTHETIC, device: str = "cpu"
+    path: Path, pairs: Sequence[Pair], *, synthetic: int = SYNTHETIC, scenes: int = 0, device: str = "cpu"
 ) -> Calibration:
     """Calibrate a `.safetensors` checkpoint of ours in place; its notes stay.
 
@@ -145,7 +194,7 @@ def calibrate_file(
     network = load_model(path).to(device)
     with safe_open(path, framework="pt") as file:
         notes = {key: value for key, value in (file.metadata() or {}).items() if key != CONFIG_KEY}
-    result = calibrate(network, pairs, synthetic=synthetic)
+    result = calibrate(network, pairs, synthetic=synthetic, scenes=scenes)
     save_model(network, path, notes=notes)
     return result
 

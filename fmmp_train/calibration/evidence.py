@@ -20,7 +20,7 @@ from fmmp_train.evaluation.pairs import Pair, prepare
 from fmmp_train.model.estimator import Estimator, locate_crops
 
 _BATCH = 16
-_UNSEEN_SEED = 0x5EED  # of synthetic categories; there are 2^40, so no training run meets these
+UNSEEN_SEED = 0x5EED  # of synthetic categories; there are 2^40, so no training run meets these
 
 
 class Sample(NamedTuple):
@@ -86,7 +86,7 @@ def synthetic_sample(estimator: Estimator, count: int) -> Sample:
 
 def unseen_categories(config: InputConfig) -> Mixture:
     """Synthetic pairs as an estimator reads them at deployment; always the same ones."""
-    return Mixture([(SyntheticSource(), 1.0)], deployment_options(config), _UNSEEN_SEED)
+    return Mixture([(SyntheticSource(), 1.0)], deployment_options(config), UNSEEN_SEED)
 
 
 def join(first: Sample, second: Sample) -> Sample:

@@ -26,9 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from fmmp_train.processes import choose_device
 
     datasets = [read_split(folder, args.split) for folder in args.data]
-    pairs = [pair for dataset in datasets for pair in draw_pairs(dataset, per_category=args.pairs)]
+    pairs = [
+        pair
+        for dataset in datasets
+        for pair in draw_pairs(dataset, per_category=args.pairs, categories=args.categories)
+    ]
     device = choose_device(args.device)
-    result = calibrate_file(args.model, pairs, synthetic=args.synthetic, device=device)
+    result = calibrate_file(args.model, pairs, synthetic=args.synthetic, scenes=args.scenes, device=device)
     if args.picture is not None:
         draw(result, args.picture)
     if args.json is not None:
@@ -37,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{result.right:.1%} of the keypoints are right ({within}); on {device}, {len(pairs)} pairs")
     errors = f"{result.before:.3f} before, {result.after:.3f} after, {result.held_out:.3f} held out"
     print(f"expected calibration error: {errors}")
+    if result.presence is not None:
+        found = f"AUROC {result.presence.auroc:.3f}, expected calibration error {result.presence.error:.3f}"
+        print(f"presence, held out, of {result.presence.windows} windows: {found}")
     for part in result.reliability:
         print(f"score {part.score:.2f}: {part.right:.2f} right ({part.weight:.1%} of the keypoints)")
     return 0
@@ -59,6 +66,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pairs", type=positive, default=24, help="of a category" + default)
     parser.add_argument(
         "--synthetic", type=int, default=100, help="categories that are drawn beside them" + default
+    )
+    parser.add_argument(
+        "--scenes",
+        type=int,
+        default=60,
+        help="synthetic categories to look for in whole frames, for the presence of an FMMP network; "
+        "0 leaves it alone" + default,
+    )
+    parser.add_argument(
+        "--categories", type=int, nargs="+", metavar="ID", help="of the split, only these (default: all)"
     )
     add_device(parser, help="to ask the network on")
     add_json(parser, help="write the errors and the reliability")

@@ -49,6 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     check_places(args.json)
+    if args.box == "find":
+        if args.model is None or not args.model.is_dir():
+            parser.error("--box find needs a bundle as MODEL: fmmp-export writes one, with its search")
+        _evaluate_finding(args, splits, protocol)
+        return 0
     args.device = choose_device(args.device)
     with join_processes(args.device) as processes:
         summaries = {split: _evaluate(args, split, len(splits) > 1, protocol, processes) for split in splits}
@@ -112,6 +117,33 @@ def _evaluate(
     return summaries
 
 
+def _evaluate_finding(args: argparse.Namespace, splits: Sequence[str], protocol: Protocol) -> None:
+    """Evaluate a bundle where no box is given; prints a table for each split."""
+    from dataclasses import asdict
+
+    from fmmp_runtime import PoseEstimator
+    from fmmp_runtime.files import write_json
+    from fmmp_train.data import read_split
+    from fmmp_train.evaluation.finding import evaluate_finding
+    from fmmp_train.evaluation.pairs import draw_pairs
+    from fmmp_train.evaluation.report.tables import print_finding
+
+    estimator = PoseEstimator(args.model, backend=args.backend)
+    for split in splits:
+        dataset = read_split(args.data, split)
+        pairs = draw_pairs(
+            dataset,
+            per_category=protocol.pairs,
+            shots=protocol.shots,
+            seed=protocol.seed or 0,
+            categories=protocol.categories or None,
+        )
+        finding = evaluate_finding(estimator, dataset, pairs)
+        print_finding(finding, {number: dataset.categories[number].name for number in finding.by_category})
+        if args.json is not None:
+            write_json(args.json, {"split": split, "pairs": len(pairs), **asdict(finding)})
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = new_parser("fmmp-eval", "PCK of a checkpoint or a bundle per category and overall.")
     default = " (default: %(default)s)"
@@ -127,6 +159,12 @@ def _parser() -> argparse.ArgumentParser:
         default=("val",),
         metavar="NAME",
         help="annotations/<name>.json, one or several (default: val)",
+    )
+    parser.add_argument(
+        "--box",
+        choices=("given", "find"),
+        default="given",
+        help="find: a bundle must find the object itself, and say where there is none" + default,
     )
     parser.add_argument("--shots", type=int, default=1, help="support images" + default)
     parser.add_argument(

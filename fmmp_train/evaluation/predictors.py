@@ -38,7 +38,7 @@ def bundle_predictor(estimator: PoseEstimator) -> Predict:
         answers = []
         for pair in pairs:
             if remembered is None or remembered[0] != pair.supports:
-                remembered = pair.supports, estimator.remember(_supports(pair), strict=False)
+                remembered = pair.supports, estimator.remember(supports_of(pair), strict=False)
             state = remembered[1]
             pose = estimator.locate(read_picture(pair.query), state, box=pair.query.box_xywh)
             answers.append(Answer(pose.keypoints, pose.score))
@@ -47,7 +47,8 @@ def bundle_predictor(estimator: PoseEstimator) -> Predict:
     return predict
 
 
-def _supports(pair: Pair) -> list[Support]:
+def supports_of(pair: Pair) -> list[Support]:
+    """The supports of a pair as the runtime takes them."""
     return [
         Support(
             read_picture(instance),

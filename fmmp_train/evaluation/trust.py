@@ -69,6 +69,20 @@ def risk_coverage(score: Floats, is_right: npt.NDArray[np.bool_]) -> tuple[Float
     return kept / len(score), np.cumsum(mean[np.sort(group)]) / kept
 
 
+def auroc(score: Floats, is_right: npt.NDArray[np.bool_]) -> float:
+    """Chance that something right has a higher score than something wrong; equal scores count half.
+
+    NaN where there is nothing right, or nothing wrong.
+    """
+    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(count) - (count - 1) / 2)[place]  # from 1, the mean of equal ones
+    right = int(is_right.sum())
+    wrong = len(is_right) - right
+    if not right or not wrong:
+        return float("nan")
+    return float((rank[is_right].sum() - right * (right + 1) / 2) / (right * wrong))
+
+
 def trust(report: Report) -> Trust | None:
     """Judge the score of a method; None where it has none, or nothing could be scored."""
     if report.score is None or not len(report.score):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.box import SIMPLE
@@ -17,6 +18,9 @@ from fmmp_train.evaluation.protocol import Protocol
 from fmmp_train.evaluation.report.paper import Published
 from fmmp_train.evaluation.trust import Trust
 from fmmp_train.terminal import table_console
+
+if TYPE_CHECKING:
+    from fmmp_train.evaluation.finding import Finding  # imports torch
 
 _MEANS = {"pairs": "mean over pairs, then categories", "mp100": "mean over images"}
 _MPCK = MEASURES.index("mPCK")
@@ -73,6 +77,22 @@ def print_trust(judged: Mapping[str, Trust]) -> None:
         numbers = (right, mean, trust.calibration_error, half, trust.area, trust.least_area)
         table.add_row(name, *(f"{value:.3f}" for value in numbers))
     table_console().print(table)
+
+
+def print_finding(finding: Finding, names: Mapping[int, str]) -> None:
+    """Print what was found where no box was given, a row for each category."""
+    title = "no box given: PCK@0.1 in percent, boxes found at an overlap of 0.5"
+    table = Table(title=title, title_justify="left", box=SIMPLE)
+    table.add_column("category")
+    for column in ("box given", "box found", "recall"):
+        table.add_column(column, justify="right")
+    mean = (finding.given, finding.found, finding.recall)
+    rows = {f"{number} {names[number]}": row for number, row in finding.by_category.items()}
+    for name, (given, found, recall) in (rows | {"mean over categories": mean}).items():
+        table.add_row(name, f"{100 * given:.1f}", f"{100 * found:.1f}", f"{recall:.2f}")
+    table_console().print(table)
+    errors = f"calibration error {finding.presence_error:.3f}, of the score {finding.score_error:.3f}"
+    print(f"presence, here or in another category's photograph: AUROC {finding.auroc:.3f}; {errors}")
 
 
 def print_splits(of_split: Mapping[str, Mapping[str, Summary]]) -> None:

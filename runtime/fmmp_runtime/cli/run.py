@@ -5,12 +5,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from fmmp_runtime.cli.arguments import add_out, add_overwrite, check_places, new_parser, positive, share
 from fmmp_runtime.cli.command import command, say
 from fmmp_runtime.media import UNSURE
 
 STDOUT = Path("-")
+Box = Literal["find", "whole"] | tuple[float, float, float, float]
 
 
 @command("fmmp-run")
@@ -33,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         queries=args.query,
         folder=args.out,
         overwrite=args.overwrite,
-        box=args.box,
+        box=_box(parser, args.box),
+        most=args.most,
+        presence=args.presence,
         frames=args.frames,
         backend=args.backend,
         threads=args.threads,
@@ -97,10 +101,21 @@ def _parser() -> argparse.ArgumentParser:
     add_overwrite(parser, help="replace results of other queries in --out")
     parser.add_argument(
         "--box",
-        type=float,
-        nargs=4,
-        metavar=("X", "Y", "W", "H"),
-        help="where the object is in every query, pixels (default: the whole image)",
+        nargs="+",
+        default=["find"],
+        metavar="find|whole|X Y W H",
+        help="find the object, take the whole image for it, or say where it is in every query, in pixels "
+        "(default: find; whole for a bundle that can't)",
+    )
+    parser.add_argument(
+        "--most", type=positive, default=1, metavar="N", help="objects to find in a query (default: 1)"
+    )
+    parser.add_argument(
+        "--presence",
+        type=share,
+        default=0.5,
+        metavar="P",
+        help="how probable it must be that a found object is there (default: %(default)s)",
     )
     parser.add_argument("--names", action="store_true", help="write names beside the keypoints, or numbers")
     parser.add_argument(
@@ -122,6 +137,17 @@ def _parser() -> argparse.ArgumentParser:
         help="write the results as JSON, one line a query; without FILE, or with -, to stdout",
     )
     return parser
+
+
+def _box(parser: argparse.ArgumentParser, words: list[str]) -> Box:
+    """What --box says; leaves with exit code 2 where that is none of the three."""
+    if words in (["find"], ["whole"]):
+        return "find" if words == ["find"] else "whole"
+    try:
+        x, y, width, height = map(float, words)
+    except ValueError:
+        parser.error(f"--box takes find, whole, or four numbers X Y W H, got {' '.join(words)}")
+    return x, y, width, height
 
 
 def _check_together(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:

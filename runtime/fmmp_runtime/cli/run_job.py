@@ -2,11 +2,12 @@
 """The work of `fmmp-run`: read, remember, locate, write."""
 
 import json
+import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from fmmp_runtime.files import write_atomically, write_json
 from fmmp_runtime.media import UNSURE
 from fmmp_runtime.media.draw import draw_pose, score_legend
 from fmmp_runtime.media.image import MOST_PIXELS, Image, read_image, write_image
-from fmmp_runtime.media.labels import labels_of
+from fmmp_runtime.media.labels import draw_note, labels_of
 from fmmp_runtime.media.sheet import draw_sheet, pose_panel
 from fmmp_runtime.media.video import CAMERA, StoppedEarlyError, VideoReader, VideoWriter, is_video
 
@@ -47,7 +48,9 @@ class Job:
     overwrite: bool = False  # results of other queries there
     state: Path | None = None  # file of a support state
     save_state: Path | None = None  # file to write it to
-    box: list[float] | None = None  # x, y, width, height in every query
+    box: tuple[float, ...] | str = "find"  # or "whole"; or x, y, width, height in every query, pixels
+    most: int = 1  # objects to find in a query
+    presence: float = 0.5  # how probable a found one must be
     frames: int | None = None  # of a video or camera, at most
     backend: str = "auto"
     threads: int | None = None  # of a run; None: all cores
@@ -78,9 +81,22 @@ def run(job: Job) -> list[str]:
     if job.save_state is not None:
         state.save(job.save_state)
         _tell(f"{job.save_state}: the support, for {job.bundle}")
-    if job.folder is None:
+    folder = job.folder
+    if folder is None:
         return []
-    return _Output(job, job.folder, estimator, state, examples).write_all()
+    if job.box == "find" and (missing := _lacks_search(estimator, state)):
+        _tell(f"{missing}: the whole picture is taken for the object; say --box where it is")
+        job = replace(job, box="whole")
+    elif job.box == "find" and estimator.model.search and not estimator.model.search.calibrated:
+        _tell("presence isn't calibrated: what fits best is shown, be it there or not; only its order counts")
+    return _Output(job, folder, estimator, state, examples).write_all()
+
+
+def _lacks_search(estimator: PoseEstimator, state: SupportState) -> str:
+    """Why nothing can be searched for; empty: it can."""
+    if estimator.model.search is None:
+        return f"{estimator.bundle.path} has no search (fmmp-export writes one)"
+    return "" if state.sought is not None else "the saved support was remembered without a search"
 
 
 def _remember(job: Job, estimator: PoseEstimator) -> tuple[SupportState, list[Example]]:
@@ -147,26 +163,41 @@ class _Output:
     def _image(self, query: str, path: Path) -> None:
         image = read_image(query, most_pixels=self.job.most_pixels)
         started = time.perf_counter()
-        pose = self.estimator.locate(image, self.state, self.job.box)
+        poses = self._ask(image)
         milliseconds = 1e3 * (time.perf_counter() - started)
-        write_image(path, self._draw(image, _drawn(pose)))
-        self._show(Path(query).name, image, _drawn(pose))
-        self._report(query, path, self._as_json(pose), milliseconds)
+        write_image(path, self._draw_all(image, poses))
+        if poses:
+            self._show(Path(query).name, image, _drawn(poses[0]))
+        elif len(self.panels) < MOST_ON_SHEET:
+            self.panels.append((f"{Path(query).name}: not found", image))
+        self._report(query, path, self._as_json(poses), milliseconds)
+
+    def _ask(self, image: Image) -> list[Pose]:
+        """The poses that the job asks for, best first."""
+        job = self.job
+        if job.box == "find":
+            return self.estimator.find(image, self.state, most=job.most, presence=job.presence)
+        return [self.estimator.locate(image, self.state, None if job.box == "whole" else job.box)]
+
+    def _draw_all(self, image: Image, poses: Sequence[Pose]) -> Image:
+        for pose in poses:
+            image = self._draw(image, _drawn(pose))
+        return image if poses else draw_note(image, "not found")
 
     def _video(self, query: str, path: Path) -> None:
         reader = VideoReader(query)
         poses: list[dict[str, Any]] = []
         seconds, stopped = 0.0, None
-        last: tuple[Image, Drawn] | None = None
+        last: tuple[Image, list[Pose]] | None = None
         with VideoWriter(path, reader.rate) as writer:
             try:
                 for frame in islice(reader, self.job.frames):
                     started = time.perf_counter()
-                    pose = self.estimator.locate(frame, self.state, self.job.box)
+                    found = self._ask(frame)
                     seconds += time.perf_counter() - started
-                    last = frame, _drawn(pose)
-                    writer.write(self._draw(*last))
-                    poses.append(self._as_json(pose))
+                    last = frame, found
+                    writer.write(self._draw_all(frame, found))
+                    poses.append(self._as_json(found))
                     _progress(query, len(poses), reader.count)
             except KeyboardInterrupt:  # how a camera is stopped: what there is gets written
                 if not poses:
@@ -176,8 +207,8 @@ class _Output:
                 stopped = error
         if sys.stderr.isatty():
             sys.stderr.write("\n")  # after the progress
-        if last is not None:
-            self._show(Path(query).name, *last)
+        if last is not None and last[1]:
+            self._show(Path(query).name, last[0], _drawn(last[1][0]))
         self._report(query, path, {"frames": poses}, 1e3 * seconds / max(len(poses), 1))
         if stopped is not None:
             raise stopped
@@ -187,19 +218,20 @@ class _Output:
         result = {"query": query, "picture": str(path), "milliseconds": round(milliseconds, 2)} | content
         write_json(path.with_suffix(".json"), result)
         self.lines.append(json.dumps(result) + "\n")
-        scores = [s for pose in content.get("frames", [content]) for s in pose["score"]]
-        line = f"{query} -> {path}: {milliseconds:.1f} ms a frame, mean score {np.mean(scores or [0]):.2f}"
+        frames = content.get("frames", [content])
+        scores = [score for frame in frames for score in frame["score"]]
+        seen = sum(frame["found"] > 0 for frame in frames)
+        said = f"found in {seen} of {len(frames)} frames" if "frames" in content else _said(content)
+        mean = f", mean score {np.mean(scores):.2f}" if scores else ""
+        line = f"{query} -> {path}: {said}, {milliseconds:.1f} ms a frame{mean}"
         print(self.lines[-1].rstrip() if str(self.job.json) == "-" else line, flush=True)
 
-    def _as_json(self, pose: Pose) -> dict[str, Any]:
+    def _as_json(self, poses: Sequence[Pose]) -> dict[str, Any]:
+        """The best pose, how many there are, and the others; without any, no keypoints."""
         names = self.examples[0][2].names if self.examples else None
-        return {
-            "keypoints": pose.keypoints.round(2).tolist(),
-            "score": pose.score.round(4).tolist(),
-            "known": pose.known.tolist(),
-            "links": pose.links.tolist(),
-            "box": pose.box.round(2).tolist(),
-        } | ({"names": names} if names else {})
+        best = _pose_json(poses[0]) if poses else {"keypoints": [], "score": []}
+        others = {"others": [_pose_json(pose) for pose in poses[1:]]} if len(poses) > 1 else {}
+        return {"found": len(poses), **best, **others} | ({"names": names} if names else {})
 
     def _draw(self, image: Image, drawn: Drawn) -> Image:
         pose, box = drawn
@@ -256,6 +288,25 @@ def _check_ours(picture: Path, query: str) -> None:
         raise FileExistsError(
             f"{found} is there already, of {owner}: choose another --out, or say --overwrite"
         )
+
+
+def _pose_json(pose: Pose) -> dict[str, Any]:
+    presence = {} if math.isnan(pose.presence) else {"presence": round(pose.presence, 4)}
+    return {
+        "keypoints": pose.keypoints.round(2).tolist(),
+        "score": pose.score.round(4).tolist(),
+        "known": pose.known.tolist(),
+        "links": pose.links.tolist(),
+        "box": pose.box.round(2).tolist(),
+        **presence,
+    }
+
+
+def _said(content: dict[str, Any]) -> str:
+    """What was found in a picture, and how sure that is."""
+    presence = f", presence {content['presence']:.2f}" if "presence" in content else ""
+    more = f"{content['found']} found" if content["found"] != 1 else "found"
+    return f"{more}{presence}" if content["found"] else "not found"
 
 
 def _drawn(pose: Pose) -> Drawn:

@@ -121,6 +121,15 @@ def draw_legend(canvas: Image, points: NDArray[np.float64], lines: Sequence[str]
         write_text(canvas, line, left + mark + height, base, height)
 
 
+def draw_note(image: Image, text: str) -> Image:
+    """A copy of the image with a line of text in its upper left corner."""
+    canvas: Image = image.copy()
+    height = max(SMALLEST, min(canvas.shape[:2]) / 30)
+    _plate(canvas, Box(height, height, height + text_size(text, height) + 2 * height, 4 * height))
+    write_text(canvas, text, 2 * height, 3 * height, height)
+    return canvas
+
+
 def _plate(canvas: Image, box: Box, margin: float = 0) -> None:
     """Darken what lies under a text, so that white letters are read on anything."""
     left, top = (max(0, round(side - margin)) for side in box[:2])
