@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fmmp_runtime.files import write_atomically, write_json
+from fmmp_runtime.settings import parse
 from fmmp_train.evaluation.evaluate import Measured
 
 RUN_FILE = "run.json"
@@ -79,7 +80,7 @@ class ResultLog:
         if not file.exists():
             return {}
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = parse(file.read_bytes())
             known = dict(content["methods"])
         except (ValueError, KeyError, TypeError) as error:
             raise ResultLogError(
@@ -109,7 +110,7 @@ class ResultLog:
             if not line.endswith("\n"):
                 continue  # cut by a kill, or being written
             try:
-                entry = json.loads(line)
+                entry = parse(line)
                 rows = [Measured(*row) for row in entry["rows"]]
                 self._done.setdefault(entry["of"], {})[int(entry["batch"])] = Batch(entry["sizes"], rows)
             except (ValueError, KeyError, TypeError) as error:

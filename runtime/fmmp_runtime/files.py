@@ -78,17 +78,27 @@ def _finite(value: object) -> object:
     return value
 
 
-def read_regular(path: Path, most_bytes: int) -> bytes:
-    """The bytes of an ordinary file: a pipe may never end, and a device has no end.
+def check_regular(path: Path) -> os.stat_result:
+    """What the system says of an ordinary file: a pipe may never open or end, and a device has no end.
 
     Raises:
-        OSError: there is no such file, it is a folder, pipe or device, or it holds more than `most_bytes`.
+        OSError: there is no such file, or it is a folder, pipe or device.
     """
     state = path.stat()
     if stat.S_ISDIR(state.st_mode):
         raise IsADirectoryError(f"{path} is a folder, expected a file")
     if not stat.S_ISREG(state.st_mode):
         raise OSError(f"{path} is not a regular file but a pipe, socket or device: copy it into a file first")
+    return state
+
+
+def read_regular(path: Path, most_bytes: int) -> bytes:
+    """The bytes of an ordinary file.
+
+    Raises:
+        OSError: as of `check_regular`; or it holds more than `most_bytes`.
+    """
+    state = check_regular(path)
     if state.st_size > most_bytes:
         raise OSError(
             f"{path} holds {state.st_size / 1e6:.0f} MB, too large to read at once: "

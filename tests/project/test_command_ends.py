@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fmmp_runtime.cli.command import command
+from fmmp_runtime.cli.command import command, say
 
 SCRIPTS = dict(
     re.findall(
@@ -52,6 +52,16 @@ def test_ctrl_c_is_one_line(
     assert isinstance(left.value, SystemExit)
     assert left.value.code == 130
     assert capsys.readouterr().err == f"{script}: interrupted\n"
+
+
+def test_a_strangers_name_is_shown_and_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
+    """An escape sequence would clear the screen, and a long name hide what to do."""
+    say("fmmp-run", "a \x1b[2J name\n\x07" + "x" * 100_000 + ": rename it")
+    said = capsys.readouterr().err
+    assert said.startswith(r"fmmp-run: a \x1b[2J name; \x07xxx")
+    assert said.endswith("x: rename it\n")
+    assert said[:-1].isprintable()
+    assert len(said) < 2100
 
 
 @pytest.mark.parametrize("script", CALLS)

@@ -2,6 +2,7 @@
 """What `fmmp-bench` makes of its measurements. How long they are is no test's business."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +79,7 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     [
         ("[1", "no report of fmmp-bench"),
         ("{}", "no report of fmmp-bench"),
+        ("[" * 100_000, "no report of fmmp-bench: .*nested"),
         ('{"results": [], "format": 9}', "has format 9"),
         ('{"results": [], "format": 1, "machine": {"cpu": 1}}', "no report of fmmp-bench"),
     ],
@@ -85,6 +87,12 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_other_files_are_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "r.json").write_text(text)
     with pytest.raises(ValueError, match=message):
+        Report.load(tmp_path / "r.json")
+
+
+def test_a_pipe_is_no_report(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "r.json")
+    with pytest.raises(OSError, match="not a regular file"):
         Report.load(tmp_path / "r.json")
 
 

@@ -2,6 +2,7 @@
 """Videos in and out."""
 
 import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -81,8 +82,20 @@ def test_faults_are_named(tmp_path: Path) -> None:
         VideoReader(str(tmp_path / "a.mp4"))
     with pytest.raises(VideoError, match=r"a camera is camera:0, camera:1, \.\.\., got 'camera:front'"):
         VideoReader("camera:front")
+    for number in ("99999999999999", "²", ""):
+        with pytest.raises(VideoError, match=r"a camera is camera:0, camera:1, \.\.\., got 'camera:"):
+            VideoReader(f"camera:{number}")
     with pytest.raises(VideoError, match="camera:77 gives no pictures"):
         VideoReader("camera:77")
+
+
+def test_what_is_no_regular_file_is_no_video(tmp_path: Path) -> None:
+    """A pipe without a writer would never open."""
+    os.mkfifo(tmp_path / "a.mp4")
+    (tmp_path / "b.mp4").symlink_to("/dev/zero")
+    for name in ("a.mp4", "b.mp4"):
+        with pytest.raises(OSError, match="not a regular file"):
+            VideoReader(str(tmp_path / name))
 
 
 class Camera:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `fmmp-bench` found, as a table, as JSON, and beside an earlier run."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,9 +11,11 @@ from numpy.typing import NDArray
 
 from fmmp_runtime.bench.machine import Machine
 from fmmp_runtime.bench.work import Timing
-from fmmp_runtime.files import write_json
+from fmmp_runtime.files import read_regular, write_json
+from fmmp_runtime.settings import parse
 
 FORMAT = 1
+MOST_BYTES = 64 << 20  # of a report; ours have some kilobytes
 RESAMPLES = 1000
 SAME = 0.05  # a median that moved by less is called the same: another run moves it as much
 
@@ -96,7 +97,7 @@ class Report:
         """
         wrong = f"{path} is no report of fmmp-bench: write one with --json"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = parse(read_regular(path, MOST_BYTES))
         except ValueError as error:
             raise ValueError(f"{wrong} ({error})") from error
         if not isinstance(content, dict) or "results" not in content:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+MOST_SAID = 2000  # characters of a line
+
 
 @contextmanager
 def command(name: str, extra: str | None = None) -> Iterator[None]:
@@ -35,8 +37,15 @@ def command(name: str, extra: str | None = None) -> Iterator[None]:
 
 
 def say(name: str, text: str) -> None:
-    """One line of a command to stderr, where all goes that is no result."""
-    sys.stderr.write(f"{name}: {'; '.join(text.strip().splitlines())}\n")
+    """One line of a command to stderr, where all goes that is no result.
+
+    A stranger's name in it is shown, but nothing that a terminal would obey, and not without end.
+    """
+    line = "; ".join(text.strip().splitlines())
+    if len(line) > MOST_SAID:
+        line = f"{line[: MOST_SAID // 2]} … {line[-MOST_SAID // 2 :]}"  # what to do stands at the end
+    shown = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in line)
+    sys.stderr.write(f"{name}: {shown}\n")
 
 
 def _end(name: str, text: str, code: int) -> SystemExit:

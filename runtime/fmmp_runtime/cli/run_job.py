@@ -26,6 +26,7 @@ from fmmp_runtime.media.image import MOST_PIXELS, Image, read_image, write_image
 from fmmp_runtime.media.labels import draw_note, labels_of
 from fmmp_runtime.media.sheet import draw_sheet, pose_panel
 from fmmp_runtime.media.video import CAMERA, StoppedEarlyError, VideoReader, VideoWriter, is_video
+from fmmp_runtime.settings import parse
 
 MOST_ON_SHEET = 24  # pictures; further queries have their own files only
 
@@ -280,7 +281,7 @@ def _check_ours(picture: Path, query: str) -> None:
     if found is None:
         return
     try:
-        owner = str(json.loads(file.read_text(encoding="utf-8"))["query"])
+        owner = str(parse(file.read_bytes())["query"])
     except (OSError, ValueError, LookupError, TypeError):
         owner = "something else"
     is_same = Path(owner).absolute() == Path(query).absolute()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Moving pictures: frames of a video file or of a camera, and a video file to write."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -8,6 +9,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from fmmp_runtime.files import check_regular
 from fmmp_runtime.media.image import Image
 
 CAMERA = "camera:"
@@ -45,10 +47,11 @@ class VideoReader:
         """
         if source.startswith(CAMERA):
             number = source.removeprefix(CAMERA)
-            if not number.isdigit():
+            if not re.fullmatch("[0-9]{1,4}", number):
                 raise VideoError(f"a camera is {CAMERA}0, {CAMERA}1, ..., got {source!r}")
             self._capture = cv2.VideoCapture(int(number))
         else:
+            check_regular(Path(source))  # a pipe without a writer would never open
             with Path(source).open("rb"):  # for the usual error if it cannot be read
                 self._capture = cv2.VideoCapture(source)
         self.source = source

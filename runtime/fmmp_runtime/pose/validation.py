@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from fmmp_runtime.pose.crop import sanitize_box
 from fmmp_runtime.pose.errors import BoxError, KeypointError, LinkError
 
+_MOST_INDEX = 2**53  # whole numbers above are not all float64s
+
 
 def check_support(
     keypoints_px: ArrayLike, visible: ArrayLike, image_size_hw: tuple[int, int] | None, count: int
@@ -68,9 +70,9 @@ def check_links(links: ArrayLike, count: int, *, once: bool = True) -> NDArray[n
     given = np.asarray(links)
     if given.size == 0:
         return np.zeros((0, 2), np.int64)
-    if given.ndim != 2 or given.shape[1] != 2 or not np.issubdtype(given.dtype, np.number):
+    if given.ndim != 2 or given.shape[1] != 2 or given.dtype.kind not in "iuf":
         raise LinkError(f"links must be pairs of keypoint indices, (E, 2), got shape {given.shape}")
-    if not (np.isfinite(given) & (given == np.floor(given))).all():
+    if not ((np.abs(given) < _MOST_INDEX) & (given == np.floor(given))).all():  # False for NaN
         raise LinkError("links must be pairs of whole numbers (keypoint indices from 0)")
     edges = given.astype(np.int64)
     seen: set[tuple[int, int]] = set()
@@ -139,6 +141,8 @@ def widen_box(
 def as_numbers(value: ArrayLike, error: type[ValueError], what: str) -> NDArray[np.float64]:
     """`value` as float64; anything else than numbers of that range raises `error`."""
     try:
+        if np.iscomplexobj(value):  # else the imaginary part is lost, with a warning
+            raise TypeError("they are complex")
         return np.asarray(value, np.float64)
     except (TypeError, ValueError, OverflowError) as cause:
         raise error(f"{what} must be numbers: {cause}") from cause

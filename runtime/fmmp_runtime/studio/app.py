@@ -26,6 +26,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from fmmp_runtime.settings import parse
 from fmmp_runtime.studio.answers import Answers
 from fmmp_runtime.studio.project import (
     MOST_PICTURE_BYTES,
@@ -170,13 +171,16 @@ class _Conversation:
         """Answer until the page goes away."""
         try:
             while True:
-                call = json.loads(await self._socket.receive_text())
+                call = _call(parse(await self._socket.receive_text()))
                 if call["method"] == "locate":
                     await self._ask_newest(call)
                 else:
                     await self._reply(call, self._method(call))
-        except (WebSocketDisconnect, ValueError, KeyError, TypeError):
-            pass  # gone, or not our page
+        except WebSocketDisconnect:
+            pass
+        except (ValueError, KeyError, TypeError):  # not our page
+            with suppress(RuntimeError, WebSocketDisconnect):
+                await self._socket.close(1007, "not a call of fmmp-studio")
         finally:
             await run_in_threadpool(self._answers.forget, self._page)
 
@@ -213,6 +217,17 @@ class _Conversation:
     async def _send(self, message: dict[str, Any]) -> None:
         with suppress(RuntimeError, WebSocketDisconnect):  # the page went away while we worked
             await self._socket.send_text(json.dumps(message))
+
+
+def _call(message: Any) -> dict[str, Any]:  # noqa: ANN401  # JSON
+    """A message that has the form of a call.
+
+    Raises:
+        ValueError: it has not, and so is none of our page's.
+    """
+    if not isinstance(message, dict) or not isinstance(message.get("args"), list) or "id" not in message:
+        raise ValueError("expected a call with id, method and args")
+    return message
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fmmp_runtime.files import write_atomically
+from fmmp_runtime.settings import parse
 
 PROJECT_FILE = "project.json"
 PICTURES = "pictures"
@@ -50,7 +51,7 @@ class ProjectFolder:
         if not file.exists():
             return {"project": _EMPTY, "revision": 0}
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = parse(file.read_bytes())
             return {"project": content["project"], "revision": int(content["revision"])}
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
@@ -69,7 +70,7 @@ class ProjectFolder:
             raise ValueError(
                 f"the project has {len(project) >> 20} MB, at most {MOST_PROJECT_BYTES >> 20} can be saved"
             )
-        content = json.loads(project)
+        content = parse(project)
         if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
             raise ValueError("this is no project of fmmp-studio")
         with self._lock:

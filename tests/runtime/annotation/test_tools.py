@@ -10,7 +10,7 @@ import pytest
 
 from fmmp_runtime.annotation import Annotation, read_annotation
 from fmmp_runtime.media.image import write_image
-from fmmp_runtime.pose import AnnotationError
+from fmmp_runtime.pose import AnnotationError, BoxError
 
 POINTS = {"nose": (40.0, 150.0), "left eye": (120.5, 90.0), "tail": (310.0, 220.0)}
 BOX = [30.0, 80.0, 285.0, 150.0]
@@ -66,6 +66,21 @@ def test_labelme(picture: Path) -> None:
     content["imageWidth"] = 300
     with pytest.raises(AnnotationError, match="320 x 240 pixels, the file says 300 x 240"):
         _read(picture, json.dumps(content), "a.json", "#2")
+
+
+def test_a_box_that_is_no_place_is_refused(picture: Path) -> None:
+    content = _labelme()
+    content["shapes"][-1]["points"][0][0] = 1e308
+    with pytest.raises(BoxError, match="box must be four finite numbers of pixels"):
+        _read(picture, json.dumps(content), "a.json")
+    tasks = _label_studio()
+    tasks[0]["annotations"][0]["result"][3]["value"]["width"] = float("inf")
+    with pytest.raises(BoxError, match="box must be four finite numbers of pixels"):
+        _read(picture, json.dumps(tasks), "a.json")
+    text = CVAT.format("").replace("315.00", "1e300")
+    points = "".join(f'<points label="{n}" points="{x},{y}"/>' for n, (x, y) in POINTS.items())
+    with pytest.raises(BoxError, match="box must be four finite numbers of pixels"):
+        _read(picture, text.replace("</image></annotations>", f"{points}</image></annotations>"), "a.xml")
 
 
 def test_labelme_without_a_point(picture: Path) -> None:

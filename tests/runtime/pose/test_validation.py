@@ -30,6 +30,7 @@ def test_hidden_keypoints_may_lie_anywhere() -> None:
         ([1.0, 2.0], [True, True], r"got shape \(2,\)"),
         (POINTS, [True], r"visible must be \(3,\), one flag a keypoint, got \(1,\)"),
         ([[1, 1], [np.nan, 2]], [True, True], "keypoint 1 is not finite"),
+        ([[1, 1], [1j, 2]], [True, True], "keypoints must be numbers: they are complex"),
         (POINTS, [False] * 3, "none of 3 keypoints is visible"),
         ([[5, 5], [10, 81]], [True, True], r"keypoint 1 at \[10.0, 81.0\] lies outside the 100 x 80 image"),
         ([[-0.5, 5], [10, 81]], [True, True], r"keypoint 0 .* \(2 of 2 do\)"),
@@ -58,6 +59,8 @@ def test_good_links_pass() -> None:
         ([[0, 1.5]], "whole numbers"),
         ([[0, np.nan]], "whole numbers"),
         ([["a", "b"]], "pairs of keypoint indices"),
+        ([[0, 1j]], "pairs of keypoint indices"),
+        ([[0, 1e308]], "whole numbers"),
     ],
 )
 def test_names_the_link(links: ArrayLike, says: str) -> None:

@@ -197,3 +197,40 @@ def test_a_save_over_another_revision_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(RevisionError, match="revision 1, this page has 0"):
         folder.save(json.dumps(PROJECT | {"name": "other"}).encode(), 0)
     assert folder.load()["project"] == PROJECT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"annotations": [NaN]}',
+        '{"annotations": [1e999]}',
+        '{"annotations": [], "annotations": []}',
+    ],
+)
+def test_what_no_browser_would_read_again_is_not_saved(client: TestClient, text: str) -> None:
+    answer = client.put("/api/project", content=text, headers={"If-Match": "0"})
+    assert answer.status_code == 400
+    assert client.get("/api/project").json()["revision"] == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("[" * 100_000, "[]", "1", "{}", '{"id": 1, "method": "locate", "args": 5}'),
+        *('{"method": "locate", "args": []}', '{"id": 1, "args": [], "method": "x"}'),
+    ],
+)
+def test_what_is_no_call_ends_the_conversation_alone(client: TestClient, text: str) -> None:
+    with client.websocket_connect(SOCKET) as socket:
+        socket.send_text(text)
+        with pytest.raises(WebSocketDisconnect):
+            socket.receive_text()
+    with client.websocket_connect(SOCKET) as socket:
+        assert ask(socket, "info")["bundle"] == "fake"
+
+
+def test_a_damaged_project_that_is_nested_without_end(tmp_path: Path) -> None:
+    (tmp_path / "project.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"project\.json is no project of fmmp-studio, or damaged"):
+        ProjectFolder(tmp_path)

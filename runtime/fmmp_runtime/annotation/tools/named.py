@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fmmp_runtime.annotation.points import settle
+from fmmp_runtime.annotation.points import read_box, settle
 from fmmp_runtime.annotation.record import Annotation, Request
 from fmmp_runtime.pose import AnnotationError, KeypointError
 
@@ -33,6 +33,7 @@ def annotation_of(
 
     Raises:
         KeypointError: there is no point, or two have one name, so that two pictures can't be matched.
+        BoxError: a box that is no place in a picture.
     """
     if not points:
         raise KeypointError(
@@ -50,7 +51,7 @@ def annotation_of(
         keypoints=keypoints,
         visible=visible,
         links=None,
-        box=box,
+        box=read_box("box", box),
         names=None if twice else names,  # all alike: the name of the category
         image=None if image is None else image.replace("\\", "/"),
         size_hw=size_hw,
