@@ -26,6 +26,7 @@ from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.specs import Model, Precision, Target
 from fmmp_runtime.media.image import Image
 from fmmp_train.checkpoint.files import load_model
+from fmmp_train.checkpoint.systems import SYSTEMS, name_of
 from fmmp_train.model import Estimator
 from fmmp_train.model.fmmp.search import can_search
 from fmmp_train.model.images import MEAN, STD
@@ -79,6 +80,7 @@ def export_bundle(
     started = time.monotonic()
     bundle.check_free(out)
     network = with_keypoints(load_model(checkpoint), keypoints)
+    log.info("a checkpoint of %s: %s", SYSTEMS[name_of(network)].title, network.config.to_json())
     examples, names = draw_examples(network.config.inputs, shots=shots, data=data, count=COUNT)
     models = build_graphs(
         network,
