@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from fmmp_runtime.cli.arguments import add_device, add_json, check_places, new_parser, positive
+from fmmp_runtime.cli.arguments import (
+    add_device,
+    add_json,
+    add_links_from,
+    check_places,
+    new_parser,
+    positive,
+)
 from fmmp_runtime.cli.command import command
 
 
@@ -25,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from fmmp_train.evaluation.pairs import draw_pairs
     from fmmp_train.processes import choose_device
 
-    datasets = [read_split(folder, args.split) for folder in args.data]
+    datasets = [read_split(folder, args.split, links_from=args.links_from) for folder in args.data]
     pairs = [
         pair
         for dataset in datasets
@@ -63,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         help="folders with annotations/ and images/",
     )
     parser.add_argument("--split", default="val", help="of every folder" + default)
+    add_links_from(parser)
     parser.add_argument("--pairs", type=positive, default=24, help="of a category" + default)
     parser.add_argument(
         "--synthetic", type=int, default=100, help="categories that are drawn beside them" + default

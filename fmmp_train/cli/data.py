@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fmmp_runtime.cli.arguments import add_out, as_now, new_parser, positive
+from fmmp_runtime.cli.arguments import add_links_from, add_out, as_now, new_parser, positive
 from fmmp_runtime.cli.command import command
 
 SPLITS = ("train", "val", "test")
@@ -72,8 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="draw an annotation with names and numbers")
     show.add_argument("file", help="as for fmmp-run; with #ID behind its name if it has several annotations")
     show.add_argument("--image", type=Path, help="(default: the one that the annotation names)")
-    show.add_argument("--links-from", type=int, choices=(0, 1), help="as for fmmp-run")
     add_out(show, required=True, metavar="FILE", help="picture to write")
+    for each in (paint, check, draw, show):
+        add_links_from(each)
     return parser
 
 
@@ -122,7 +123,7 @@ def _paint(args: argparse.Namespace) -> int:
 
     wanted: set[int] | None = None
     if args.episodes is not None:
-        dataset = read_annotations(args.file)
+        dataset = read_annotations(args.file, links_from=args.links_from)
         wanted = set()
         for shots in args.shots:
             drawn = draw_episodes(dataset, shots=shots, queries=args.queries, episodes=args.episodes)
@@ -133,6 +134,7 @@ def _paint(args: argparse.Namespace) -> int:
             args.out,
             wanted=wanted,
             progress=show,
+            links_from=args.links_from,
         )
     print(f"{args.out}: {painted} images painted, {needed - painted} were there; no photographs")
     return 0
@@ -145,7 +147,7 @@ def _check(args: argparse.Namespace) -> int:
     from fmmp_train.terminal import show_bar
 
     with show_bar("images") as show:
-        reports, broken = check_folder(args.folder, show)
+        reports, broken = check_folder(args.folder, show, links_from=args.links_from)
     print_files(reports)
     if is_mp100(reports):
         print_inventory(take_inventory(reports, broken), split_states(reports))
@@ -166,7 +168,7 @@ def _episodes(args: argparse.Namespace) -> int:
     from fmmp_train.data.coco import read_annotations
     from fmmp_train.data.episodes import draw_episodes
 
-    dataset = read_annotations(args.file)
+    dataset = read_annotations(args.file, links_from=args.links_from)
     drawn = draw_episodes(
         dataset, shots=args.shots, queries=args.queries, episodes=args.episodes, seed=args.seed
     )

@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fmmp_runtime.cli.arguments import add_device, add_json, add_out, as_now, check_places, new_parser
+from fmmp_runtime.cli.arguments import (
+    add_device,
+    add_json,
+    add_links_from,
+    add_out,
+    as_now,
+    check_places,
+    new_parser,
+)
 from fmmp_runtime.cli.command import command, say
 
 if TYPE_CHECKING:
@@ -79,7 +87,7 @@ def _evaluate(
     from fmmp_train.progress import show_evaluation
 
     out = args.out / split if args.out is not None and is_one_of_many else args.out
-    asked = EvaluationConfig(
+    config = EvaluationConfig(
         model=args.model,
         data=args.data,
         split=split,
@@ -88,10 +96,11 @@ def _evaluate(
         device=args.device,
         backend=args.backend,
         max_keypoints=args.keypoints,
+        links_from=args.links_from,
         out=out,
     )
     with show_evaluation() as on_progress:
-        reports = compare(asked, processes=processes, on_progress=on_progress)
+        reports = compare(config, processes=processes, on_progress=on_progress)
     mean: Mean = "category" if protocol.name == "pairs" else "image"
     summaries = {name: summarise(report, mean) for name, report in reports.items()}
     if not processes.leads:
@@ -192,6 +201,7 @@ def _parser() -> argparse.ArgumentParser:
         default="given",
         help="shuffled: tell a wrong skeleton, to see what the links are worth to the model" + default,
     )
+    add_links_from(parser)
     parser.add_argument("--seed", type=int, help="(default: 0 for pairs, 1 for mp100 as published)")
     parser.add_argument("--keypoints", type=int, help="K of a released checkpoint (default: its authors')")
     add_device(parser, help="of a checkpoint")

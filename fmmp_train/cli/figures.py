@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fmmp_runtime.cli.arguments import add_out, as_now, new_parser, positive
+from fmmp_runtime.cli.arguments import add_links_from, add_out, as_now, new_parser, positive
 from fmmp_runtime.cli.command import command
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from fmmp_train.data import read_split
     from fmmp_train.figures.crops import choose_pairs
 
-    pairs = choose_pairs(read_split(args.data, args.split), args.categories, args.rows, args.seed)
+    dataset = read_split(args.data, args.split, links_from=args.links_from)
+    pairs = choose_pairs(dataset, args.categories, args.rows, args.seed)
     figure = {"padding": _padding, "methods": _methods, "attention": _attention}[args.figure]
     picture = figure(args, pairs)
     write_image(args.out, picture)
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument("--categories", type=int, nargs="+", default=(), metavar="ID", help="only these")
     shared.add_argument("--rows", type=int, default=4, help="pairs, one of each category" + default)
     shared.add_argument("--seed", type=int, default=0, help="of the pairs" + default)
+    add_links_from(shared)
     add_out(shared, required=True, metavar="FILE", help=".png or .jpg")
     model = argparse.ArgumentParser(add_help=False)
     model.add_argument("--keypoints", type=int, help="K of a released checkpoint (default: its authors')")

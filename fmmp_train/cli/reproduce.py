@@ -12,6 +12,7 @@ from pathlib import Path
 from fmmp_runtime.cli.arguments import (
     add_device,
     add_json,
+    add_links_from,
     add_out,
     as_now,
     check_places,
@@ -46,12 +47,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     weights = ["backbone_weights=file"] if args.backbone_weights is not None else []
     base = override(PRESETS[args.preset](), [*weights, *args.settings])
     train, val, test = args.splits
-    locations = Locations(data=str(args.data), split=train, val_split=val, backbone=args.backbone_weights)
-    asked = read_split(args.data, test)  # first: a wrong name shall not be found after days of training
+    locations = Locations(
+        data=str(args.data),
+        split=train,
+        val_split=val,
+        backbone=args.backbone_weights,
+        links_from=args.links_from,
+    )
+    tested = read_split(
+        args.data, test, links_from=args.links_from
+    )  # first: a wrong name shall not be found after days of training
     device = "cpu" if choose_device(args.device) == "cpu" else None  # accelerate finds out which GPU
     versions = args.versions or tuple(VERSIONS)
     try:
-        trials = reproduce(base, locations, asked, args.out, range(args.seeds), versions, device)
+        trials = reproduce(base, locations, tested, args.out, range(args.seeds), versions, device)
     except StoppedError as stopped:
         say("reproduce", str(stopped))
         return 128 + stopped.signal if stopped.signal else 1
@@ -76,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar=("TRAIN", "VAL", "TEST"),
         help="of MP-100 such as split1_train split1_val split1_test (default: train val test)",
     )
+    add_links_from(parser)
     parser.add_argument("--backbone-weights", metavar="FILE", help="ImageNet weights of the backbone")
     add_out(parser, required=True, metavar="DIR", help="of the runs and their results; goes on there")
     parser.add_argument(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fmmp_runtime.cli.arguments import add_device, add_out, as_now, new_parser
+from fmmp_runtime.cli.arguments import add_device, add_links_from, add_out, as_now, new_parser
 from fmmp_runtime.cli.command import command, say
 from fmmp_train.training.variants import PRESETS, VARIANTS
 
@@ -87,7 +87,17 @@ def _check_together(parser: argparse.ArgumentParser, args: argparse.Namespace) -
         parser.error("a new run needs a folder: --out RUN")
     if args.resume is None and args.changed_data:
         parser.error("--changed-data is for a run that goes on: give --resume RUN")
-    recipe = ("steps", "batch_size", "seed", "settings", "init", "backbone_weights", "split", "val_split")
+    recipe = (
+        "steps",
+        "batch_size",
+        "seed",
+        "settings",
+        "init",
+        "backbone_weights",
+        "split",
+        "val_split",
+        "links_from",
+    )
     kept = ("out", "no_calibration", "print_recipe", *recipe)
     given = [
         name for name in kept if getattr(args, name) not in (None, []) and getattr(args, name) is not False
@@ -130,6 +140,7 @@ def _locations(args: argparse.Namespace) -> Locations:
         photos=tuple(args.photos),
         backbone=args.backbone_weights,
         init=args.init,
+        links_from=args.links_from,
     )
 
 
@@ -185,6 +196,7 @@ def _parser() -> argparse.ArgumentParser:
     files.add_argument(
         "--changed-data", action="store_true", help="resume although files have changed since the start"
     )
+    add_links_from(files)
     add_device(parser, help="to train on")
     parser.add_argument(
         "--workers",

@@ -9,12 +9,13 @@ from fmmp_train.data.coco import DataError, Dataset, find_annotations, find_file
 from fmmp_train.data.mp100 import UNIFIED, split_categories
 
 
-def read_split(root: Path, split: str) -> Dataset:
+def read_split(root: Path, split: str, *, links_from: int | None = None) -> Dataset:
     """The instances of a split, its categories in the order in which episodes are drawn.
 
     Args:
         root: folder with `annotations/<split>.json` (see `find_annotations`) or `annotations/mp100_all.json`.
         split: name of the file; with the latter one of MP-100's, such as "split1_test".
+        links_from: 0 or 1, the number of the first keypoint in the skeletons; None: as the file says.
 
     Raises:
         OSError: the file cannot be read.
@@ -22,14 +23,14 @@ def read_split(root: Path, split: str) -> Dataset:
     """
     file = split_file(root, split)
     wanted = split_categories(split)
-    everything = read_annotations(file)
+    everything = read_annotations(file, links_from=links_from)
     if wanted is None or file.name != UNIFIED:
         return everything
     if lacking := [number for number in wanted if number not in everything.categories]:
         raise DataError(f"{file}: {split} needs the categories {lacking}, which are not in it")
     part = everything.subset(wanted)
     ordered = {number: part.categories[number] for number in wanted}
-    return Dataset(part.source, ordered, part.instances)
+    return Dataset(part.source, ordered, part.instances, part.left_out)
 
 
 def split_file(root: Path, split: str) -> Path:

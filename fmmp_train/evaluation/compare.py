@@ -34,6 +34,7 @@ class EvaluationConfig:
     device: str = "cpu"  # of a checkpoint
     backend: str = "auto"  # of a bundle
     max_keypoints: int | None = None  # K of a released checkpoint, which doesn't say it; None: its authors'
+    links_from: int | None = None  # number of the first keypoint in the skeletons; None: as the file says
     out: Path | None = None  # folder that every batch is written to, and read from when it was begun before
 
 
@@ -59,7 +60,7 @@ def compare(
     """
     processes = processes or Processes()
     protocol = config.protocol
-    dataset = read_split(config.data, config.split)
+    dataset = read_split(config.data, config.split, links_from=config.links_from)
     pairs = protocol.draw(dataset)
     if processes.leads:
         _say_what_is_left_out(dataset, pairs, protocol)
@@ -72,7 +73,8 @@ def compare(
         "data": {
             "split": config.split,
             "annotations": sha256(dataset.source),
-        },
+        }
+        | ({} if config.links_from is None else {"links_from": config.links_from}),
         "protocol": asdict(protocol),
     }
     ours = [about, identities, watch.fingerprint]

@@ -30,6 +30,7 @@ class Locations:
     photos: tuple[str, ...] = ()  # folders of photographs for self-pairs; scikit-image's when empty
     backbone: str | None = None  # weight file of the backbone
     init: str | None = None  # checkpoint to start from
+    links_from: int | None = None  # number of the first keypoint in the skeletons; None: as the files say
 
 
 def create_mixture(config: TrainConfig, locations: Locations) -> Mixture:
@@ -62,7 +63,7 @@ def training_set(config: TrainConfig, locations: Locations) -> Dataset:
     """
     if locations.data is None:
         raise ValueError("this recipe learns from annotated photographs: say where they are (--data DIR)")
-    dataset = read_split(Path(locations.data), locations.split)
+    dataset = read_split(Path(locations.data), locations.split, links_from=locations.links_from)
     wanted = config.mixture.categories
     if lacking := [number for number in wanted if number not in dataset.categories]:
         raise DataError(
@@ -123,7 +124,7 @@ def validation_pairs(config: TrainConfig, locations: Locations) -> list[Pair]:
         and not (folder / "annotations" / "val.json").is_file()
     ):
         return []
-    dataset = read_split(folder, locations.val_split or "val")
+    dataset = read_split(folder, locations.val_split or "val", links_from=locations.links_from)
     for category in dataset.categories.values():
         if category.num_keypoints > config.model.max_keypoints:
             raise ValueError(

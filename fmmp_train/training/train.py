@@ -198,13 +198,13 @@ class _Run:
             workers=workers,
         )
         journal = Journal(self.out if accelerator.is_main_process else None, self.step)
-        with closing(journal), stop_requests() as asked:
+        with closing(journal), stop_requests() as request:
             try:
-                self._follow(stream, journal, asked, on_progress)
+                self._follow(stream, journal, request, on_progress)
             except ChildProcessError as error:  # a worker died, between two steps
                 if accelerator.is_main_process:
                     self._save()
-                if asked.signal is None:  # a request to stop may have reached the worker too
+                if request.signal is None:  # a request to stop may have reached the worker too
                     raise ChildProcessError(
                         f"{error}. {self.step} steps are saved: --resume goes on"
                     ) from error
@@ -213,17 +213,17 @@ class _Run:
             most = config.calibration * self.steps * config.batch_size
             calibrate_run(self.out / MODEL_FILE, self.out / BEST_FILE, self.pairs, most=most)
         accelerator.wait_for_everyone()
-        stopped_by = None if is_finished else asked.signal
+        stopped_by = None if is_finished else request.signal
         return Outcome(self.step, self.steps, self.report, self.pace.overall, stopped_by)
 
     def _follow(
-        self, stream: Iterator[Batch], journal: Journal, asked: StopRequest, on_progress: OnProgress | None
+        self, stream: Iterator[Batch], journal: Journal, request: StopRequest, on_progress: OnProgress | None
     ) -> None:
         """Learn from the batches to the last, or until the run is asked to stop; the state is saved then."""
         config, accelerator, pace = self.config, self.accelerator, self.pace
         for batch, waited in timed(stream):
             learning = stopwatch()
-            losses, waited_mean, must_stop = self._learn(batch, waited, must_stop=asked.signal is not None)
+            losses, waited_mean, must_stop = self._learn(batch, waited, must_stop=request.signal is not None)
             pace.add(config.batch_size, seconds=waited + learning(), waited=waited_mean)
             journal.write(self.step, "train", losses)
             if pace.recent is not None and self.step % _SPEED_EVERY == 0:
@@ -254,9 +254,9 @@ class _Run:
         here = Batch(*(tensor.to(accelerator.device, non_blocking=True) for tensor in batch))
         *others, last = cut(here, config.accumulate)
         with accelerator.no_sync(self.model):  # processes exchange the gradients once a step
-            told = [self._add_gradient(part) for part in others]
-        told.append(self._add_gradient(last))
-        numbers = torch.cat((torch.stack(told).mean(0), told[0].new_tensor([waited, float(must_stop)])))
+            losses = [self._add_gradient(part) for part in others]
+        losses.append(self._add_gradient(last))
+        numbers = torch.cat((torch.stack(losses).mean(0), losses[0].new_tensor([waited, float(must_stop)])))
         if accelerator.num_processes > 1:
             numbers = accelerator.reduce(numbers, "mean")
         *scalars, waited, stopping = numbers.tolist()

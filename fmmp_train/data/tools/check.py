@@ -36,13 +36,14 @@ class FileReport:
 
 
 def check_folder(
-    folder: Path, progress: Callable[[int], None] | None = None
+    folder: Path, progress: Callable[[int], None] | None = None, *, links_from: int | None = None
 ) -> tuple[list[FileReport], dict[Path, Fault]]:
     """Read every annotation file of a folder, and every image they name, once.
 
     Args:
         folder: with annotations/ and images/.
         progress: called with the number of images that were looked at.
+        links_from: 0 or 1, the number of the first keypoint in the skeletons; None: as each file says.
 
     Returns:
         A report on each file, and the images that are missing or broken.
@@ -54,7 +55,7 @@ def check_folder(
     files = sorted(path for place in (folder / "annotations", folder) for path in place.glob("*.json"))
     if not files:
         raise DataError(f"{folder} has no annotations/*.json; expected annotations/ and images/ in it")
-    reports = [_read(file) for file in files]
+    reports = [_read(file, links_from) for file in files]
     looked: dict[Path, tuple[tuple[int, int] | None, str]] = {}  # size, or what is wrong
     faults: dict[Path, Fault] = {}
     for report in reports:
@@ -70,11 +71,11 @@ def check_folder(
     return reports, faults
 
 
-def _read(file: Path) -> FileReport:
+def _read(file: Path, links_from: int | None) -> FileReport:
     """A report without the images."""
     report = FileReport(file)
     try:
-        report.dataset = read_annotations(file)
+        report.dataset = read_annotations(file, links_from=links_from)
     except (DataError, OSError) as error:
         report.faults.append(str(error))
         return report

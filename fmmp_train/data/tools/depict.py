@@ -37,6 +37,7 @@ def paint_images(
     *,
     wanted: Collection[int] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    links_from: int | None = None,
 ) -> tuple[int, int]:
     """Write the images of an annotation file, and the file itself, unchanged, into a data folder.
 
@@ -47,6 +48,7 @@ def paint_images(
         folder: gets `annotations/` and `images/`.
         wanted: ids of annotations whose images are needed; None: all.
         progress: called with the number done and of all.
+        links_from: 0 or 1, the number of the first keypoint in the skeletons; None: as the file says.
 
     Returns:
         How many images were painted, and how many are needed.
@@ -58,7 +60,7 @@ def paint_images(
     images = Path(folder) / "images"
     if images.is_dir() and any(images.iterdir()) and not (images / MARK).is_file():
         raise FileExistsError(f"{images} holds images that were not painted: choose another folder")
-    dataset = read_annotations(file, images)
+    dataset = read_annotations(file, images, links_from=links_from)
     on_image: dict[Path, list[Instance]] = {}
     for instance in dataset.instances:
         on_image.setdefault(instance.image, []).append(instance)

@@ -24,20 +24,20 @@ def stop_requests() -> Iterator[StopRequest]:
 
     Outside the main thread no signal arrives.
     """
-    asked = StopRequest()
+    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield request
         return
     former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def ask(number: int, frame: FrameType | None) -> None:
-        asked.signal = number
+        request.signal = number
         signal.signal(number, former[signal.Signals(number)])
 
     for number in former:
         signal.signal(number, ask)
     try:
-        yield asked
+        yield request
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

@@ -86,9 +86,9 @@ def read_keypoints(entry: Entry, category: Entry, *, lenient: bool = False) -> P
     return points
 
 
-def links_from(content: Entry, category: Entry, asked: int | None) -> int | None:
+def links_from(content: Entry, category: Entry, given: int | None) -> int | None:
     """Where the skeleton of a category counts from, if anybody says so: the user, or the file."""
-    return asked if asked is not None else category.get("links_from", content.get("links_from"))
+    return given if given is not None else category.get("links_from", content.get("links_from"))
 
 
 def read_coco(content: Entry, request: Request, name: str) -> Annotation:
@@ -132,29 +132,31 @@ def _pick(content: Entry, request: Request) -> tuple[Entry, list[str]]:
     notes: list[str] = []
     if request.wanted:
         found = [a for a in entries if str(a["id"]) == request.wanted]
-        asked = f"the id {request.wanted}"
+        sought = f"the id {request.wanted}"
     elif request.image is not None:
         ids, notes = _images_named(content["images"], request.image)
         found = [a for a in entries if a["image_id"] in ids]
-        asked = f"the image {request.image.name}"
+        sought = f"the image {request.image.name}"
     else:
-        found, asked = list(entries), "no image and no id"
+        found, sought = list(entries), "no image and no id"
     reasons = Counter(filter(None, map(unusable, found)))
     usable = [a for a in found if unusable(a) is None]
     if len(usable) == 1:
         left = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-        return usable[0], [*notes, *([f"left out for {asked}: {left}"] if left else [])]
+        return usable[0], [*notes, *([f"left out for {sought}: {left}"] if left else [])]
     if len(usable) > 1:
         some = ", ".join(str(a["id"]) for a in usable[:5])
         raise AnnotationError(
-            f"{len(usable)} annotations answer to {asked}: add #ID to the file name ({some}, ...)"
+            f"{len(usable)} annotations answer to {sought}: add #ID to the file name ({some}, ...)"
         )
     if found:
         left = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
         hint = _NO_POINTS if "without keypoints" in reasons else ""
-        raise AnnotationError(f"no keypoints to use in the {len(found)} annotations of {asked}: {left}{hint}")
+        raise AnnotationError(
+            f"no keypoints to use in the {len(found)} annotations of {sought}: {left}{hint}"
+        )
     others = _others(content, request.image) if request.image is not None and not request.wanted else ""
-    raise AnnotationError(f"none of {len(entries)} annotations answers to {asked}{others}")
+    raise AnnotationError(f"none of {len(entries)} annotations answers to {sought}{others}")
 
 
 def _others(content: Entry, image: Path) -> str:

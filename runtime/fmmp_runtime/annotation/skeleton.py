@@ -51,7 +51,7 @@ def read_links(
     if links_from is None and low > 0 and not lenient:
         raise LinkError(
             f"the links name neither keypoint 0 nor keypoint {count}, so that nothing tells whether they "
-            'count from 0 or from 1: say "links_from": 0 or 1 in the file, or fmmp-run --links-from 0|1'
+            'count from 0 or from 1: say "links_from": 0 or 1 in the file, or --links-from 0|1'
         )
     return [[start - first, end - first] for start, end in pairs], []
 

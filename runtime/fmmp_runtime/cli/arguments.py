@@ -49,6 +49,16 @@ def add_overwrite(parser: argparse._ActionsContainer, *, help: str) -> None:
     parser.add_argument("--overwrite", action="store_true", help=help)
 
 
+def add_links_from(parser: argparse._ActionsContainer) -> None:
+    """`--links-from`: what a skeleton calls its first keypoint."""
+    parser.add_argument(
+        "--links-from",
+        type=int,
+        choices=(0, 1),
+        help="number of the first keypoint in the links of annotations, where a file leaves it open",
+    )
+
+
 def positive(text: str) -> int:
     """A whole number from 1; anything else is a wrong argument."""
     number = int(text)

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from fmmp_runtime.cli.arguments import add_out, add_overwrite, check_places, new_parser, positive, share
+from fmmp_runtime.cli.arguments import (
+    add_links_from,
+    add_out,
+    add_overwrite,
+    check_places,
+    new_parser,
+    positive,
+    share,
+)
 from fmmp_runtime.cli.command import command, say
 from fmmp_runtime.media import UNSURE
 
@@ -72,12 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--annotation", nargs="+", default=[], metavar="JSON", help="its keypoints; see below"
     )
-    parser.add_argument(
-        "--links-from",
-        type=int,
-        choices=(0, 1),
-        help="number of the first keypoint in the annotation's links, where the file leaves it open",
-    )
+    add_links_from(parser)
     parser.add_argument(
         "--megapixels",
         type=positive,
