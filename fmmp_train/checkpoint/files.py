@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,13 +42,19 @@ def load_model(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no checkpoint, would run code, or its parameters don't fit (they are named).
+        ValueError: the file is no checkpoint, would run code, or its parameters don't fit; names file and
+            parameters.
     """
-    config = None
     if isinstance(source, Mapping):
-        state = dict(source)
-    else:
-        state, config = read_state(Path(source))
+        return _build(source, None, max_keypoints)
+    state, config = read_state(Path(source))
+    try:
+        return _build(state, config, max_keypoints)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(source)}: {error}") from error
+
+
+def _build(state: Mapping[str, Tensor], config: Config | None, max_keypoints: int | None) -> Estimator:
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     if config is not None:
         network: Estimator = _network_of(config)
@@ -128,7 +135,9 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], Config | None]:
     if kind_of(path) == "safetensors":
         return _read_safetensors(path)
     try:
-        with path.open("rb") as file:  # by its name torch would take it for something else
+        # Opened here: by its name torch would take it for something else.
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the pickle: what is wrong with it is raised
             content = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(

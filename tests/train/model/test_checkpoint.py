@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading weights: what fits is loaded, what doesn't is named, and no file is ever executed."""
 
+import io
 import os
 import pickle
 import resource
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -21,6 +23,15 @@ from torch import Tensor
 from fmmp_train.checkpoint.files import load_model, load_network, save_model
 from fmmp_train.model import ModelConfig, Network
 from tests.golden.weights import released_state
+
+
+def archive(name: str) -> bytes:
+    """A zip archive with one member."""
+    with io.BytesIO() as content:
+        with zipfile.ZipFile(content, "w") as file:
+            file.writestr(name, "text")
+        return content.getvalue()
+
 
 SMALL = ModelConfig(backbone="test_resnet", dim=16, num_heads=4, image_size=64, structure="lite")
 
@@ -111,6 +122,11 @@ def test_a_broken_file_is_named(suffix: str, released: dict[str, Tensor], tmp_pa
         (b"404: Not Found\n", "text"),
         (b"\x89HDF\r\n", "begins with the bytes 89 48 44 46"),
         (b"", "an empty file"),
+        (b"\x1f\x8b\x08\x00", "a gzip archive"),
+        (
+            archive("word/document.xml"),
+            r"a zip archive that torch\.save did not write: it holds word/document\.xml",
+        ),
     ],
 )
 @pytest.mark.parametrize("name", ["split1.pth", "split1.safetensors"])
@@ -120,6 +136,17 @@ def test_what_is_no_checkpoint_is_called_what_it_is(
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=rf"{name} is no checkpoint but .*{kind}"):
         load_model(tmp_path / name)
+
+
+def test_what_does_not_fit_is_said_with_its_file(released: dict[str, Tensor], tmp_path: Path) -> None:
+    file = tmp_path / "split1.pth"
+    for state, words in (
+        (dict(list(released.items())[:-1]), "1 missing"),
+        ({"weight": torch.zeros(2)}, "not an FMMP checkpoint"),
+    ):
+        torch.save(state, file)
+        with pytest.raises(ValueError, match=rf"split1\.pth: .*{words}"):
+            load_model(file)
 
 
 def test_a_file_is_known_by_its_content(released: dict[str, Tensor], tmp_path: Path) -> None:
@@ -144,7 +171,10 @@ def test_a_number_that_is_not_finite_is_named(value: float, tmp_path: Path) -> N
     network = Network(SMALL)
     network.query_miners[1].norm.weight.data[3] = value
     save_model(network, tmp_path / "model.safetensors")
-    with pytest.raises(ValueError, match=r"query_miners\.1\.norm\.weight holds numbers that are not finite"):
+    with pytest.raises(
+        ValueError,
+        match=r"model\.safetensors: query_miners\.1\.norm\.weight holds numbers that are not finite",
+    ):
         load_model(tmp_path / "model.safetensors")
 
 
