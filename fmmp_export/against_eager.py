@@ -8,6 +8,7 @@ counts is the ratio within a round, which a slow minute of the machine moves lit
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from fmmp_export.export import export_bundle
 from fmmp_runtime.bench.machine import Machine
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.reference import Reference
+from fmmp_runtime.cli.command import say
 
 WARMUP = 3  # calls
 BATCH = 8  # frames of the batched way
@@ -179,6 +181,15 @@ def table(outcomes: Sequence[Outcome], machine: Machine, precision: str) -> str:
     return "\n".join(lines)
 
 
-if __name__ == "__main__":  # one measurement, in a process of its own
+if __name__ == "__main__" and sys.argv[1:2] in (
+    ["eager"],
+    ["bundle"],
+):  # one measurement, in a process of its own
     side, checkpoint, bundle, graph, *numbers = sys.argv[1:]
     print(_time(side, checkpoint, bundle, graph, *map(int, numbers)))
+elif __name__ == "__main__":  # what the command was called before
+    say(
+        "against_eager",
+        "call python -m fmmp_export.cli.against_eager: the name without cli will go with the next release",
+    )
+    runpy.run_module("fmmp_export.cli.against_eager", run_name="__main__")

@@ -8,6 +8,7 @@ is in the right one; and synthetic categories with numbers that training never d
 from __future__ import annotations
 
 import json
+import runpy
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fmmp_runtime.cli.command import say
 from fmmp_runtime.files import sha256, write_atomically
 from fmmp_runtime.media.image import read_image, warp, write_image
 from fmmp_runtime.pose import crop_matrix, pck, transform_points
@@ -205,3 +207,8 @@ def _write_annotation(
     content = {"keypoints": keypoints.tolist(), "links": [list(link) for link in links]}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps(content | ({"names": list(names)} if names else {})).encode())
+
+
+if __name__ == "__main__":  # what the command was called before
+    say("demo", "call python -m fmmp_export.cli.demo: the name without cli will go with the next release")
+    runpy.run_module("fmmp_export.cli.demo", run_name="__main__")

@@ -139,7 +139,7 @@ def _evaluate_finding(args: argparse.Namespace, splits: Sequence[str], protocol:
 
     estimator = PoseEstimator(args.model, backend=args.backend)
     for split in splits:
-        dataset = read_split(args.data, split)
+        dataset = read_split(args.data, split, links_from=args.links_from)
         pairs = draw_pairs(
             dataset,
             per_category=protocol.pairs,

@@ -61,6 +61,11 @@ class LossConfig:
     match_sigma: float = 0.6  # of its target, cells
     miss: float = 0.0  # of the smooth share of missed keypoints
 
+    def __post_init__(self) -> None:
+        """Refuse what would reward errors."""
+        if min(self.beta, self.match, self.miss) < 0 or not self.match_sigma > 0:
+            raise ValueError(f"beta, match and miss must be 0 or more and match_sigma above 0, got {self}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -103,8 +108,9 @@ class TrainConfig:
             raise ValueError(
                 "epochs are counted in annotated photographs, and the mixture has none: give steps"
             )
-        if self.calibration < 0:
-            raise ValueError(f"calibration must be 0 or more, got {self.calibration}")
+        for name in ("seed", "calibration"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
         if not 0 <= self.average < 1:
             raise ValueError(f"average must be in [0, 1), got {self.average}")
         if self.loss.match and self.model.start != "match":

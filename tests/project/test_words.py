@@ -3,6 +3,8 @@
 
 import argparse
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -63,6 +65,15 @@ def test_words_are_the_same_everywhere(module: str, monkeypatch: pytest.MonkeyPa
                 assert re.search(pattern, text), f"{parser.prog} spells {option} in its own way"
         if "--out" in options:
             assert options["-o"] is options["--out"]
+
+
+@pytest.mark.parametrize("module", ["demo", "against_eager"])
+def test_former_modules_lead_to_their_commands(module: str) -> None:
+    words = [sys.executable, "-m", f"fmmp_export.{module}", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"python -m fmmp_export.cli.{module} ")
+    assert done.stderr.count("\n") == 1
+    assert "next release" in done.stderr
 
 
 @pytest.mark.parametrize("module", COMMANDS)

@@ -37,6 +37,22 @@ class Augmentation:
     blur_chance: float = 0.1
     patch_chance: float = 0.15  # of an occluding patch
 
+    def __post_init__(self) -> None:
+        """Refuse spreads and chances that are none."""
+        if not 0 <= self.scale < 1:
+            raise ValueError(f"scale must be in [0, 1), a share of the crop's side, got {self.scale}")
+        for name in ("rotation_deg", "colour"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
+        check_chances(self, "rotation_chance", "blur_chance", "patch_chance")
+
+
+def check_chances(options: object, *names: str) -> None:
+    """Raise ValueError where a field is no probability."""
+    for name in names:
+        if not 0 <= getattr(options, name) <= 1:
+            raise ValueError(f"{name} must be from 0 to 1, got {getattr(options, name)}")
+
 
 PLAIN = Augmentation(scale=0, rotation_deg=0, rotation_chance=0, colour=0, blur_chance=0, patch_chance=0)
 

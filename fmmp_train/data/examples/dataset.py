@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from fmmp_runtime.pose import InputConfig, Inputs, Method, Structure, pad_alike, stack_inputs
-from fmmp_train.data.examples.augment import flip
+from fmmp_train.data.examples.augment import check_chances, flip
 from fmmp_train.data.examples.sources import Draw, Source
 from fmmp_train.data.links import bridge_links
 
@@ -75,6 +75,15 @@ class ExampleOptions:
     min_keypoints: int = 4  # of a subset
     shuffle: bool = True  # keypoints and links in random order
     flip_chance: float = 0.5  # of mirroring support and query together
+
+    def __post_init__(self) -> None:
+        """Refuse counts and chances that are none."""
+        for name in ("shots", "min_keypoints"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.alpha > 0:
+            raise ValueError(f"alpha must be above 0, got {self.alpha}")
+        check_chances(self, "subset_chance", "flip_chance")
 
     @property
     def inputs(self) -> InputConfig:
