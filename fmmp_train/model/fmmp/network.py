@@ -23,8 +23,8 @@ from fmmp_train.model.fmmp.presence import (
     CENTER_WEIGHTS,
     MATCH_WEIGHTS,
     Seen,
-    presence_evidence,
-    token_likeness,
+    center_evidence,
+    match_evidence,
 )
 from fmmp_train.model.fmmp.state import Encoded, Refined, Shots, SupportState
 from fmmp_train.model.fmmp.structure import neighbour_points, rewire
@@ -151,7 +151,7 @@ class Network(Estimator):
         first = template = seen = None
         if support.descriptors is None:
             weight = shots.share.sum(1)  # 1 where some shot shows a keypoint
-            seen = Seen((keypoints * shots.share).sum(1), weight[..., 0], embedding)
+            seen = Seen(weight[..., 0], embedding)
             center = self._position(torch.full_like(keypoints[:, 0], CENTER))
             first = self.query_miners[0].prepare(mined, center)
         else:
@@ -204,12 +204,10 @@ class Network(Estimator):
         """(B, E) from the evidence (B, K, ...) of the keypoints, and where they were found."""
         if state.template is None:
             assert state.seen is not None
-            assert state.seen.feature is not None
-            likeness = token_likeness(state.seen.feature, self._reference_feature(query.tokens, points))
-            return presence_evidence(state.seen, points, likeness, evidence[..., 0])
-        seen = Seen(state.template.keypoints, state.template.present, None)
-        own = presence_evidence(seen, points, evidence[..., 3], evidence[..., 0])
-        return torch.cat(((torch.zeros_like(own[:, 0]) if fit is None else fit)[:, None], own), dim=-1)
+            found = self._reference_feature(query.tokens, points)
+            return center_evidence(state.seen, found, evidence[..., 0])
+        fits = torch.zeros_like(evidence[:, 0, 0]) if fit is None else fit
+        return match_evidence(fits, evidence[..., 3], state.template.present)
 
     def _start(self, found: Found | None, state: SupportState) -> tuple[Tensor, Tensor]:
         """P^0 (B, K, 2) and its logit: where the match is, or the centre."""

@@ -34,7 +34,7 @@ OUTSIDE = 0.1  # of cosine: by so much is a keypoint outside of the frame worse 
 MIRRORED = (False, True)  # views of the support
 # A mirrored view is taken where it is clearly the better one, else left and right of symmetrical objects
 # would be exchanged by chance: by so much of cosine to be looked at, of a match's log evidence to be taken.
-MIRROR_PEAK, MIRROR_FIT = 0.03, 1.0
+MIRROR_PEAK, MIRROR_FIT = 0.03, 2.0
 CENTER_FIT = 0.5  # logits of presence that stand for one of log evidence where the start is no match
 
 
