@@ -28,6 +28,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from fmmp_runtime.settings import parse
 from fmmp_runtime.studio.answers import Answers
+from fmmp_runtime.studio.foreign import MOST_ANNOTATION_BYTES, read_foreign
 from fmmp_runtime.studio.project import (
     MOST_PICTURE_BYTES,
     MOST_PROJECT_BYTES,
@@ -80,6 +81,10 @@ def create_app(answers: Answers, project: ProjectFolder, token: str | None) -> S
         await run_in_threadpool(project.put_picture, request.path_params["key"], body)
         return Response(status_code=204)
 
+    async def foreign(request: Request) -> Response:
+        body = await _body(request, MOST_ANNOTATION_BYTES)
+        return JSONResponse(await run_in_threadpool(read_foreign, body, project))
+
     async def model(socket: WebSocket) -> None:
         await socket.accept()
         await _Conversation(socket, answers).run()
@@ -91,6 +96,7 @@ def create_app(answers: Answers, project: ProjectFolder, token: str | None) -> S
             Route("/api/project", save, methods=["PUT"]),
             Route("/api/pictures/{key}", get_picture, methods=["GET"]),
             Route("/api/pictures/{key}", put_picture, methods=["PUT"]),
+            Route("/api/annotations", foreign, methods=["POST"]),
             WebSocketRoute("/api/model", model),
             Mount("/", StaticFiles(directory=page_folder(), html=True)),
         ],
@@ -176,7 +182,7 @@ class _Conversation:
                     await self._ask_newest(call)
                 else:
                     await self._reply(call, self._method(call))
-        except WebSocketDisconnect:
+        except (WebSocketDisconnect, RuntimeError):  # gone, before or while it was answered
             pass
         except (ValueError, KeyError, TypeError):  # not our page
             with suppress(RuntimeError, WebSocketDisconnect):

@@ -74,7 +74,10 @@ class ProjectFolder:
         if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
             raise ValueError("this is no project of fmmp-studio")
         with self._lock:
-            found = self.load()["revision"]
+            there = self.load()
+            found = there["revision"]
+            if found == revision + 1 and there["project"] == content:
+                return int(found)  # it was saved, but the answer got lost on its way
             if found != revision:
                 raise RevisionError(
                     f"this project was saved from another page (revision {found}, this page has {revision}): "

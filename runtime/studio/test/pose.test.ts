@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
-import { boxAround, cropMatrix, invert, sanitizeBox, transform, warp, type Box, type Point } from "../src/pose/crop";
+import { boxAround, cropMatrix, invert, sanitizeBox, transform, warp, widenBox, type Box, type Point } from "../src/pose/crop";
 import { padKeypoints } from "../src/pose/padding";
 import { minimumSpanningTree, referenceIndex, type Link } from "../src/pose/skeleton";
 import { golden } from "./golden";
@@ -57,8 +57,15 @@ describe("crop", () => {
   });
 
   test("a box around points has a margin of a tenth, and points in one place mean the whole picture", () => {
-    expect(boxAround([[10, 20], [30, 60]], { width: 100, height: 100 })).toEqual([6, 16, 28, 48]);
+    expect(boxAround([[10, 20], [30, 60]], { width: 100, height: 100 })).toEqual([6, 16, 29, 49]); // the last pixel is inside, as in fmmp_runtime
     expect(boxAround([[10, 20]], { width: 100, height: 90 })).toEqual([0, 0, 100, 90]);
+  });
+
+  test("a box that leaves a keypoint outside is widened, and refused where it is of something else", () => {
+    const size = { width: 100, height: 100 };
+    expect(widenBox([10, 10, 20, 20], [[12, 12], [31, 20]], size)).toEqual([10, 10, 20, 20]); // by a pixel
+    expect(widenBox([10, 10, 20, 20], [[12, 12], [50, 20], [20, 20]], size)).toEqual([10, 10, 41, 20]);
+    expect(() => widenBox([10, 10, 5, 5], [[60, 60]], size)).toThrow("1 of 1 keypoints outside");
   });
 
   test("warp reads bilinearly, and black outside", () => {

@@ -9,6 +9,7 @@ import { meter, toReview } from "../src/page/label";
 import * as edit from "../src/project/edit";
 import { History } from "../src/project/history";
 import { readProject, type Annotation, type Project } from "../src/project/model";
+import { difference, lessons, shown } from "../src/project/teachers";
 
 const A = "a".repeat(64);
 const B = "b".repeat(64);
@@ -119,7 +120,7 @@ test("everything can be undone and done again; a drag is one step", () => {
 test("the meter counts proposals within a twentieth of the box, the least sure are reviewed first", () => {
   const proposal = { points: [[10, 20], [60, 60], [70, 70]] as const, score: [0.9, 0.2, 0.4] };
   let now = edit.propose(project(), { id: "x", category: "c", picture: B, box: [0, 0, 100, 100], proposal });
-  expect(toReview(now, "c")).toEqual([B]);
+  expect(toReview(now, "c").map(({ picture }) => picture)).toEqual([B]);
   now = edit.placeMark(now, "x", 0, { at: [14, 20], visible: true }); // 4 px of 100: right
   now = edit.placeMark(now, "x", 1, { at: [66, 60], visible: true }); // 6 px: wrong
   expect(meter(now, "c")).toEqual({ points: 3, right: 2, pictures: 1, left: 0 });
@@ -149,4 +150,32 @@ test("of jobs that wait, only the newest is done", async () => {
   release[1]!();
   expect(await Promise.all(answers)).toEqual([1, null, 3]);
   expect(started).toEqual([1, 3]);
+});
+
+test("lessons: examples first, then the corrections that differ most", () => {
+  const pose = (id: string, picture: string, status: Annotation["status"], points: [number, number][]): Annotation => ({
+    ...project().annotations[0]!, id, picture, status, marks: points.map((at) => ({ at, visible: true })), box: null,
+  });
+  const example = pose("e", "0", "example", [[0, 0], [10, 0], [10, 10]]);
+  const same = pose("s", "1", "corrected", [[100, 100], [120, 100], [120, 120]]); // moved and twice as large
+  const other = pose("o", "2", "corrected", [[0, 0], [10, 0], [0, 10]]);
+  const all = { ...project(), annotations: [same, other, example] };
+  expect(difference(example, same)).toBeCloseTo(0, 9);
+  expect(lessons(all, "c", "q", 2).map(({ id }) => id)).toEqual(["e", "o"]);
+  expect(lessons(all, "c", "2", 5).map(({ id }) => id)).toEqual(["e", "s"]); // a picture doesn't teach about itself
+  expect(lessons({ ...all, annotations: [same, other] }, "c", "q", 1).map(({ id }) => id)).toEqual(["s"]);
+});
+
+test("a keypoint beyond the edge of its picture is kept, and not shown to the model", () => {
+  const [annotation] = project().annotations;
+  const beyond = { ...annotation!, marks: [{ at: [200, 100], visible: true }, { at: [-1, 5], visible: true }, null] as const };
+  expect(shown(beyond, project())).toEqual([true, false, false]);
+});
+
+test("of several objects in a picture an answer is put on the one that was asked for", () => {
+  const proposal = { points: [[1, 1], [2, 2], [3, 3]] as const, score: [0.5, 0.5, 0.5] };
+  const empty: Annotation = { ...project().annotations[0]!, id: "2", marks: [null, null, null], status: "proposed" };
+  const two = edit.addAnnotation(project(), empty);
+  const next = edit.propose(two, { id: "2", category: "c", picture: A, box: null, proposal });
+  expect(next.annotations.map(({ marks }) => marks[0]?.at)).toEqual([[10.25, 20.5], [1, 1]]);
 });

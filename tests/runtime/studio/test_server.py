@@ -234,3 +234,41 @@ def test_a_damaged_project_that_is_nested_without_end(tmp_path: Path) -> None:
     (tmp_path / "project.json").write_text("[" * 100_000)
     with pytest.raises(ValueError, match=r"project\.json is no project of fmmp-studio, or damaged"):
         ProjectFolder(tmp_path)
+
+
+def test_a_save_whose_answer_got_lost_can_be_repeated(tmp_path: Path) -> None:
+    folder = ProjectFolder(tmp_path)
+    folder.save(json.dumps(PROJECT).encode(), 0)
+    assert folder.save(json.dumps(PROJECT).encode(), 0) == 1
+    assert folder.save(json.dumps(PROJECT | {"name": "next"}).encode(), 1) == 2
+
+
+def test_a_file_of_another_tool_becomes_our_own(client: TestClient) -> None:
+    key, data = picture()
+    client.put(f"/api/pictures/{key}", content=data, headers={"Origin": HOST})
+    shapes = [{"label": f"p{n}", "shape_type": "point", "points": [at]} for n, at in enumerate(POINTS)]
+    labelme = {"shapes": shapes, "imagePath": "one.png", "imageHeight": 90, "imageWidth": 120}
+    asked = {
+        "name": "../../one.json",
+        "text": json.dumps(labelme),
+        "pictures": [{"key": key, "name": "../../one.png"}],
+    }
+    reply = client.post("/api/annotations", json=asked, headers={"Origin": HOST})
+    assert reply.status_code == 200, reply.text
+    (found,) = reply.json()["objects"]
+    assert found["content"]["image"] == "../../one.png"  # as the page calls it
+    assert found["content"]["names"] == ["p0", "p1", "p2"]
+    assert [row[:2] for row in found["content"]["keypoints"]] == POINTS
+
+
+def test_a_file_of_no_tool_is_refused_with_its_name(client: TestClient) -> None:
+    key, data = picture()
+    client.put(f"/api/pictures/{key}", content=data, headers={"Origin": HOST})
+    asked = {"name": "odd.json", "text": '{"people": []}', "pictures": [{"key": key, "name": "one.png"}]}
+    reply = client.post("/api/annotations", json=asked, headers={"Origin": HOST})
+    assert reply.status_code == 400
+    assert "odd.json" in reply.text
+    assert "OpenPose" in reply.text
+    assert client.post("/api/annotations", content="[]", headers={"Origin": HOST}).status_code == 400
+    asked["pictures"] = []
+    assert "add the pictures" in client.post("/api/annotations", json=asked, headers={"Origin": HOST}).text

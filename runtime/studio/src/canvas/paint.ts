@@ -29,9 +29,10 @@ export interface Scene {
 /** Radius of a point on the screen: it follows the object, so that many points on a small object are legible. */
 export function radiusOf(marks: readonly (Mark | null)[], view: View): number {
   const places = marks.flatMap((mark) => (mark ? [view.toScreen(mark.at)] : []));
-  if (places.length < 2) return 7;
+  const most = 8 * Math.min(Math.max(view.canvas.clientWidth / 700, 1), 2); // as the page's letters
+  if (places.length < 2) return most;
   const span = (axis: 0 | 1) => Math.max(...places.map((p) => p[axis])) - Math.min(...places.map((p) => p[axis]));
-  return Math.min(Math.max((0.22 * Math.hypot(span(0), span(1))) / Math.sqrt(places.length), 3.5), 8);
+  return Math.min(Math.max((0.22 * Math.hypot(span(0), span(1))) / Math.sqrt(places.length), 3.5), most);
 }
 
 export function paintScene(context: CanvasRenderingContext2D, view: View, scene: Scene): void {
@@ -53,6 +54,8 @@ export function paintScene(context: CanvasRenderingContext2D, view: View, scene:
     if (!mark) return;
     const at = view.toScreen(mark.at);
     const colour = scene.colours[k]!;
+    const edge = view.edge(at);
+    if (edge) return arrow(context, edge, at, colour);
     if (k === scene.selected || k === scene.hovered) ring(context, at, radius + 5, k === scene.selected ? 3 : 1.5);
     if (!mark.visible) cross(context, at, radius, colour);
     else if (score(k) >= scene.threshold) dot(context, at, radius, colour, 0.35 + 0.65 * score(k));
@@ -85,6 +88,21 @@ function hollow(context: CanvasRenderingContext2D, [x, y]: Point, radius: number
   }
   context.setLineDash([]);
   context.globalAlpha = 1;
+}
+
+/** A keypoint beyond the edge of the view: where to look for it. */
+function arrow(context: CanvasRenderingContext2D, [x, y]: Point, [farX, farY]: Point, colour: string): void {
+  const angle = Math.atan2(farY - y, farX - x);
+  context.beginPath();
+  for (const [turn, far] of [[0, 0], [2.6, 16], [-2.6, 16]] as const) {
+    context.lineTo(x + far * Math.cos(angle + turn), y + far * Math.sin(angle + turn));
+  }
+  context.closePath();
+  context.fillStyle = colour;
+  context.lineWidth = 3;
+  context.strokeStyle = INK;
+  context.stroke();
+  context.fill();
 }
 
 /** A keypoint that is there and can't be seen. */

@@ -4,7 +4,7 @@ import type { Box, Point } from "../pose/crop";
 import * as edit from "../project/edit";
 import { pictureOf, type Annotation } from "../project/model";
 import { palette } from "./colours";
-import { h } from "../page/dom";
+import { button, h } from "../page/dom";
 import { paintScene, radiusOf } from "./paint";
 import type { Side, Studio } from "../page/studio";
 import { View, type Pointer } from "./view";
@@ -19,6 +19,9 @@ export class Pane {
   readonly element: HTMLElement;
   readonly view: View;
   private readonly title = h("h2");
+  private readonly another: HTMLButtonElement;
+  private readonly next: HTMLButtonElement;
+  private readonly before: HTMLButtonElement;
   private readonly hint = h("p", { className: "hint" });
   private hovered: number | null = null;
   private linkFrom: number | null = null;
@@ -37,7 +40,11 @@ export class Pane {
       { down: (p) => this.down(p), move: (p) => this.move(p), up: (p) => this.up(p), hover: (p) => this.hover(p) },
     );
     this.view.canvas.addEventListener("focus", () => this.focus());
-    this.element = h("section", { className: `pane ${side}`, attrs: { "aria-label": label } }, this.title, this.view.canvas, this.hint);
+    this.another = button("New object", () => studio.addObject(side), { key: "O", title: "Another object in this picture" });
+    this.next = button("Next object", () => studio.nextObject(side), { key: "M" });
+    this.before = button("Before", () => toggleBefore(studio), { key: "D", title: "What the model had said, in place of the corrections" });
+    const head = h("div", { className: "row head" }, this.title, this.before, this.next, this.another);
+    this.element = h("section", { className: `pane ${side}`, attrs: { "aria-label": label } }, head, this.view.canvas, this.hint);
     studio.subscribe(() => this.update());
     this.update();
   }
@@ -55,6 +62,12 @@ export class Pane {
     const annotation = studio.annotation(side);
     this.title.textContent = side === "example" ? "Example" : "Answer";
     if (picture) this.title.append(h("span", {}, ` ${picture.name}`), annotation ? h("em", {}, annotation.status) : "");
+    const all = studio.objects(side);
+    if (all.length > 1) this.title.append(h("em", {}, `object ${all.indexOf(annotation!) + 1} of ${all.length}`));
+    this.another.disabled = !annotation;
+    this.next.hidden = all.length < 2;
+    this.before.hidden = !(annotation?.status === "corrected" && annotation.proposal);
+    this.before.setAttribute("aria-pressed", String(studio.showBefore));
     this.element.classList.toggle("active", studio.side === side);
     this.hint.textContent = this.hintText(annotation, picture !== undefined);
     this.hint.hidden = !this.hint.textContent;
@@ -85,16 +98,18 @@ export class Pane {
     const annotation = studio.annotation(this.side);
     const category = studio.currentCategory();
     if (!annotation || !category) return;
-    const proposed = annotation.status === "proposed" ? annotation.proposal : null;
+    const corrected = annotation.status === "corrected" ? annotation.proposal : null;
+    const before = studio.showBefore ? corrected : null;
+    const proposed = annotation.status === "proposed" ? annotation.proposal : before;
     paintScene(context, this.view, {
-      marks: annotation.marks,
+      marks: before ? before.points.map((at) => ({ at, visible: true })) : annotation.marks,
       links: studio.links(),
       colours: palette(category.keypoints.length),
       names: category.keypoints,
       score: proposed?.score ?? null,
       threshold: studio.threshold,
       box: annotation.box,
-      ghost: annotation.status === "corrected" ? (annotation.proposal?.points ?? null) : null,
+      ghost: before ? null : (corrected?.points ?? null),
       selected: studio.side === this.side ? (this.linkFrom ?? studio.point) : null,
       hovered: this.hovered,
       showNames: studio.showNames,
@@ -120,6 +135,7 @@ export class Pane {
   private down(pointer: Pointer): boolean {
     const { studio } = this;
     this.focus();
+    studio.showBefore = false; // what is changed is seen
     const k = this.at(pointer);
     const step = `${this.side}-${++this.steps}`;
     if (studio.tool === "box") {
@@ -178,9 +194,7 @@ export class Pane {
     if (k === null || !category) this.linkFrom = null;
     else if (this.linkFrom === null) this.linkFrom = k;
     else {
-      const [from, to] = [this.linkFrom, k];
-      const start = category.links ?? studio.guessedLinks; // a guess that is changed becomes the category's own
-      studio.do((project) => edit.toggleLink(edit.setLinks(project, category.id, start), category.id, from, to));
+      studio.join(this.linkFrom, k);
       this.linkFrom = null;
     }
     this.view.draw();
@@ -197,6 +211,11 @@ export class Pane {
     const size = pictureOf(this.studio.project, this.studio.shown[this.side]!)!;
     return [Math.min(Math.max(x, 0), size.width), Math.min(Math.max(y, 0), size.height)];
   }
+}
+
+export function toggleBefore(studio: Studio): void {
+  studio.showBefore = !studio.showBefore;
+  studio.say(studio.showBefore ? "what the model had said" : "as corrected");
 }
 
 export function toggleVisible(studio: Studio, annotation: Annotation, k: number): void {

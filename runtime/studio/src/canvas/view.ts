@@ -68,6 +68,13 @@ export class View {
     return [(x - this.origin[0]) / this.zoom, (y - this.origin[1]) / this.zoom];
   }
 
+  /** For a place beyond the view: the nearest one on its border; else null. */
+  edge([x, y]: Point): Point | null {
+    const { clientWidth, clientHeight } = this.canvas;
+    const near: Point = [Math.min(Math.max(x, 2), clientWidth - 2), Math.min(Math.max(y, 2), clientHeight - 2)];
+    return Math.hypot(near[0] - x, near[1] - y) > 4 ? near : null;
+  }
+
   fit(): void {
     const { clientWidth, clientHeight } = this.canvas;
     this.zoom = Math.min(clientWidth / this.size.width, clientHeight / this.size.height) || 1;

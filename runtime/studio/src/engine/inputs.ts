@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** From annotated examples to the tensors of the support graph: what fmmp_runtime's `remember` does. */
 import { headsOf, type Model } from "../bundle/model";
-import { boxAround, cropMatrix, sanitizeBox, transform, warp, type Box, type Matrix, type Point, type Size } from "../pose/crop";
+import { boxAround, cropMatrix, sanitizeBox, transform, warp, widenBox, type Box, type Matrix, type Point, type Size } from "../pose/crop";
 import { padKeypoints } from "../pose/padding";
 import { minimumSpanningTree, referenceIndex, type Link } from "../pose/skeleton";
 
@@ -63,7 +63,8 @@ export function supportInputs(supports: readonly Support[], links: readonly Link
     const place = first + n;
     const shown = support.keypoints.filter((_, k) => support.visible[k]);
     if (!shown.length) throw new RangeError("an example needs at least one visible keypoint");
-    const { crop, matrix } = cropOf(support.pixels, support.box ?? boxAround(shown, support.pixels), model);
+    const box = support.box ? widenBox(support.box, shown, support.pixels) : boxAround(shown, support.pixels);
+    const { crop, matrix } = cropOf(support.pixels, box, model);
     const unit = support.keypoints.map((point, k): Point => {
       const [x, y] = transform(support.visible[k] ? point : shown[0]!, matrix);
       return [x / side, y / side];

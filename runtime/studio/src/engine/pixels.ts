@@ -2,7 +2,7 @@
 /** A picture file becomes pixels, turned as every viewer turns it. */
 import type { Pixels } from "./inputs";
 
-const MOST_PIXELS = 100e6;
+export const MOST_PIXELS = 100e6;
 
 /** Decode a picture. Throws an Error that names what can't be read. */
 export async function decode(file: Blob): Promise<Pixels> {

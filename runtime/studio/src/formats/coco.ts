@@ -69,7 +69,9 @@ export function fromCoco(
     const category = categories.get(each.category_id);
     const image = file.images?.find(({ id }) => id === each.image_id);
     const name = image?.file_name.split(/[\\/]/).at(-1);
-    const picture = project.pictures.find((here) => here.name === name);
+    const picture =
+      project.pictures.find((here) => here.name === image?.file_name) ??
+      project.pictures.find((here) => here.name.split("/").at(-1) === name);
     if (!category || !picture) {
       missing++;
       continue;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A picture from the camera, whenever a person presses the button: it is added like any other. */
 import { button, h } from "./dom";
+import { frameOf } from "./frames";
 import type { Studio } from "./studio";
 
 export async function camera(studio: Studio): Promise<void> {
@@ -15,18 +16,13 @@ export async function camera(studio: Studio): Promise<void> {
     for (const track of stream.getTracks()) track.stop();
     dialog.remove();
   };
-  const take = button("Take picture", () => {
-    const canvas = h("canvas", { width: video.videoWidth, height: video.videoHeight });
-    canvas.getContext("2d")!.drawImage(video, 0, 0);
-    canvas.toBlob((blob) => {
-      if (!blob) return studio.fail(new Error("the camera gave no picture"));
-      const name = `camera-${new Date().toISOString().replace(/[:.]/g, "-")}.png`;
-      void studio.addFiles([new File([blob], name, { type: "image/png" })]).then(() => {
-        const added = studio.project.pictures.find((picture) => picture.name === name);
-        if (added && studio.shown.example !== added.key) studio.show("answer", added.key);
-      });
-    }, "image/png");
-  }, { class: "primary" });
+  const add = async () => {
+    const name = `camera-${new Date().toISOString().replace(/[:.]/g, "-")}.png`;
+    await studio.addFiles([await frameOf(video, name)]);
+    const added = studio.project.pictures.find((picture) => picture.name === name);
+    if (added && studio.shown.example !== added.key) studio.show("answer", added.key);
+  };
+  const take = button("Take picture", () => void add().catch((error: unknown) => studio.fail(error)), { class: "primary" });
   const dialog = h("dialog", { className: "camera", attrs: { "aria-label": "Camera" }, onclose: close }, video, h("div", { className: "row" }, take, button("Close", () => dialog.close())));
   document.body.append(dialog);
   dialog.showModal();

@@ -21,9 +21,10 @@ export function h<K extends keyof HTMLElementTagNameMap>(
 }
 
 /** A button that says what it does and by which key. */
-export function button(label: string, onclick: () => void, options: { key?: string; title?: string; class?: string } = {}): HTMLButtonElement {
+export function button(label: string, onclick: () => void, options: { key?: string; title?: string; class?: string; says?: string } = {}): HTMLButtonElement {
   const title = `${options.title ?? label}${options.key ? ` (${options.key})` : ""}`;
-  return h("button", { type: "button", title, className: options.class ?? "", onclick }, label);
+  const attrs = options.says ? { "aria-label": options.says } : {};
+  return h("button", { type: "button", title, className: options.class ?? "", onclick, attrs }, label);
 }
 
 /** Put a file on the person's disk. */

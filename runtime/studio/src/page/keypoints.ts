@@ -15,15 +15,15 @@ export function keypointPanel(studio: Studio): HTMLElement {
       if (id !== null && name.value.trim()) studio.do((project) => edit.renameCategory(project, id, name.value.trim()));
     },
   });
-  const add = button("New category", () => {
+  const add = button("New", () => {
     const id = crypto.randomUUID();
     studio.do((project) => edit.addCategory(project, { id, name: `object ${project.categories.length + 1}`, keypoints: [], links: null }));
     studio.chooseCategory(id);
-  });
-  const remove = button("Delete category", () => {
+  }, { title: "New category", says: "New category" });
+  const remove = button("Delete", () => {
     const id = studio.category;
     if (id !== null) studio.do((project) => edit.removeCategory(project, id));
-  });
+  }, { title: "Delete category", says: "Delete category" });
   const tree = button("Shortest tree", () => {
     const id = studio.category;
     if (id !== null) studio.do((project) => edit.setLinks(project, id, null));

@@ -2,7 +2,7 @@
 /** Everything by keyboard. One table: what the keys do and what the help shows. */
 import * as edit from "../project/edit";
 import type { Pane } from "../canvas/pane";
-import { toggleVisible } from "../canvas/pane";
+import { toggleBefore, toggleVisible } from "../canvas/pane";
 import { judge, reviewNext } from "./pictures";
 import type { Side, Studio } from "./studio";
 
@@ -56,6 +56,11 @@ export function commands(studio: Studio, panes: Readonly<Record<Side, Pane>>, to
     { keys: ["a"], says: "the answer is right", run: () => judge(studio, "accepted") },
     { keys: ["r"], says: "the object isn't there", run: () => judge(studio, "rejected") },
     { keys: ["n"], says: "next picture to review, the least sure first", run: () => reviewNext(studio) },
+    { keys: ["o"], says: "another object in this picture: drag a box around it", run: () => studio.addObject(studio.side) },
+    { keys: ["m"], says: "next object of this picture", run: () => studio.nextObject(studio.side) },
+    { keys: ["shift+Delete", "shift+Backspace"], says: "delete this object's keypoints", run: () => removeObject(studio) },
+    { keys: ["d"], says: "what the model had said before the corrections, and back", run: () => toggleBefore(studio) },
+    { keys: ["j"], says: "begin a link at this keypoint, or end it here: joins or parts", run: () => joinByKey(studio) },
     { keys: ["mod+z"], says: "undo", run: () => studio.undo() },
     { keys: ["mod+y", "mod+shift+z"], says: "redo", run: () => studio.redo() },
     { keys: ["+", "="], says: "zoom in", run: () => view().zoomBy(1.25) },
@@ -81,6 +86,22 @@ export function listen(all: readonly Command[]): void {
     event.preventDefault();
     command.run();
   });
+}
+
+function removeObject(studio: Studio): void {
+  const annotation = studio.annotation(studio.side);
+  if (annotation) studio.do((project) => edit.removeAnnotation(project, annotation.id));
+}
+
+/** The first press remembers the keypoint, the second joins it with the one that is selected then. */
+function joinByKey(studio: Studio): void {
+  const { point, joinFrom } = studio;
+  const names = studio.currentCategory()?.keypoints;
+  if (point === null || !names) return;
+  studio.joinFrom = joinFrom === null ? point : null;
+  if (joinFrom === null) return studio.say(`${names[point]} selected: select the other keypoint and press J again`);
+  studio.join(joinFrom, point);
+  studio.say(`${names[joinFrom]} and ${names[point]} joined or parted`);
 }
 
 function withMark(studio: Studio, act: (annotation: NonNullable<ReturnType<Studio["annotation"]>>, k: number) => void): void {

@@ -11,12 +11,11 @@ export function sureness(annotation: Annotation): number {
   return scores.length ? scores.reduce((sum, score) => sum + score, 0) / scores.length : 0;
 }
 
-/** Pictures whose proposal nobody has looked at, the least sure first. */
-export function toReview(project: Project, category: string): string[] {
+/** Proposals that nobody has looked at, the least sure first. */
+export function toReview(project: Project, category: string): Annotation[] {
   return project.annotations
     .filter((each) => each.category === category && each.status === "proposed")
-    .sort((one, other) => sureness(one) - sureness(other))
-    .map((each) => each.picture);
+    .sort((one, other) => sureness(one) - sureness(other));
 }
 
 /** Pictures that have no annotation of the category yet. */

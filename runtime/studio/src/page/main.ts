@@ -5,7 +5,7 @@ import type { Engine } from "../engine/engine";
 import type { News } from "../engine/messages";
 import { ServerEngine } from "../engine/server";
 import { BrowserStorage, type Storage } from "../project/storage";
-import { ServerStorage } from "../project/server";
+import { readForeign, ServerStorage } from "../project/server";
 import { h } from "./dom";
 import { listenForFiles } from "./files";
 import { keypointPanel } from "./keypoints";
@@ -26,12 +26,15 @@ interface Settings {
   readonly server: boolean;
 }
 
+const WORKER_STARTS_MS = 5000;
+
 async function start(): Promise<void> {
   const settings = (await (await fetch("studio.json")).json()) as Settings;
   if (!settings.server && (await isolate())) return;
   const storage: Storage = settings.server ? await ServerStorage.open() : await BrowserStorage.open();
   const { project, revision } = await storage.load();
   const studio = new Studio(storage, project, revision);
+  if (settings.server) studio.readForeign = readForeign;
   build(studio);
   const engine = await openEngine(settings, (news) => report(news));
   studio.useEngine(engine);
@@ -47,7 +50,7 @@ async function isolate(): Promise<boolean> {
   if (!("serviceWorker" in navigator)) return false;
   try {
     await navigator.serviceWorker.register("service-worker.js");
-    await navigator.serviceWorker.ready;
+    await Promise.race([navigator.serviceWorker.ready, late(WORKER_STARTS_MS)]);
   } catch (error) {
     console.warn("works online and on one thread only:", error);
     return false;
@@ -56,6 +59,11 @@ async function isolate(): Promise<boolean> {
   sessionStorage.setItem("isolated", "tried");
   location.reload();
   return true;
+}
+
+/** A worker that a policy or a full disk keeps from starting must not keep the page from it. */
+function late(milliseconds: number): Promise<never> {
+  return new Promise((_, reject) => setTimeout(() => reject(new Error("the service worker doesn't start")), milliseconds));
 }
 
 async function openEngine(settings: Settings, onNews: (news: News) => void): Promise<Engine> {
@@ -70,13 +78,18 @@ function build(studio: Studio): void {
   const toggleHelp = () => (help.open ? help.close() : help.showModal());
   const all = commands(studio, panes, toggleHelp);
   help.append(h("h2", {}, "Keys"), helpTable(all), h("button", { type: "button", onclick: toggleHelp }, "Close"));
+  const saved = h("p");
   document.body.replaceChildren(
     toolbar(studio, toggleHelp),
     h("main", {}, panes.example.element, panes.answer.element, keypointPanel(studio)),
     pictureStrip(studio),
-    h("footer", {}, h("p", { id: "status", attrs: { role: "status" } }, "opening the model"), heard(studio)),
+    h("footer", {}, h("p", { id: "status", attrs: { role: "status" } }, "opening the model"), heard(studio), saved),
     help,
   );
+  studio.subscribe(() => {
+    document.body.dataset["saved"] = String(studio.saved);
+    saved.textContent = studio.saved ? "saved" : "not saved yet";
+  });
   listen(all);
   listenForFiles(studio);
   studio.notify();
@@ -89,8 +102,13 @@ function helpTable(all: readonly Command[]): HTMLElement {
   return h(
     "table",
     {},
-    ...[...rows].map(([says, keys]) => h("tr", {}, h("th", { scope: "row" }, keys.map((key) => key.replace("mod+", "Ctrl+").replace("Arrow", "")).join(" ")), h("td", {}, says))),
+    ...[...rows].map(([says, keys]) => h("tr", {}, h("th", { scope: "row" }, keys.map(keyName).join("  ")), h("td", {}, says))),
   );
+}
+
+function keyName(key: string): string {
+  const name = key.replace("mod+", "Ctrl+").replace("shift+", "Shift+").replace("Arrow", "");
+  return name.replace(/[a-z]$/, (letter) => (/(^|\+).$/.test(name) ? letter.toUpperCase() : letter));
 }
 
 const files = new Map<string, { done: number; total: number }>();

@@ -61,9 +61,10 @@ export function pictureStrip(studio: Studio): HTMLElement {
     const waiting = category === null ? [] : toReview(project, category);
     next.disabled = waiting.length === 0;
     propose.disabled = !running && (category === null || !studio.engine || toPropose(project, category).length === 0);
+    gauge.textContent = "";
     if (category !== null) {
       const { points, right, pictures, left } = meter(project, category);
-      const share = points ? `Right so far: ${Math.round((100 * right) / points)} % of ${points} keypoints in ${pictures} pictures. ` : "";
+      const share = points ? `Right so far: ${Math.round((100 * right) / points)} % of ${points} keypoints in ${pictures} picture${pictures > 1 ? "s" : ""}. ` : "";
       gauge.textContent = `${share}${left} of ${project.pictures.length} pictures left.`;
     }
   });
@@ -79,7 +80,7 @@ export function pictureStrip(studio: Studio): HTMLElement {
 export function reviewNext(studio: Studio): void {
   const [first] = studio.category === null ? [] : toReview(studio.project, studio.category);
   if (first === undefined) studio.say("nothing is left to review");
-  else studio.show("answer", first);
+  else studio.show("answer", first.picture, first.id);
 }
 
 /** Say what a person thinks of the answer, and go on to the next. */
@@ -117,7 +118,8 @@ function makeTile(studio: Studio, picture: Picture): HTMLElement {
 }
 
 function updateTile(studio: Studio, tile: HTMLElement, picture: Picture): void {
-  const [annotation] = studio.category === null ? [] : annotationsOf(studio.project, picture.key, studio.category);
+  const all = studio.category === null ? [] : annotationsOf(studio.project, picture.key, studio.category);
+  const annotation = all.find(({ status }) => status === "proposed") ?? all[0];
   tile.classList.toggle("chosen", Object.values(studio.shown).includes(picture.key));
   const open = tile.querySelector("button")!;
   const sure = annotation?.status === "proposed" ? `, ${Math.round(100 * sureness(annotation))} % sure` : "";

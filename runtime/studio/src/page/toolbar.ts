@@ -2,7 +2,7 @@
 /** The top of the page: files in and out, tools, undo, threshold, and what answers. */
 import { camera } from "./camera";
 import { button, h } from "./dom";
-import { EXPORTS, takeFiles } from "./files";
+import { EXPORTS, takeFiles, takeFolder } from "./files";
 import { judge } from "./pictures";
 import type { Studio, Tool } from "./studio";
 
@@ -17,14 +17,25 @@ export function toolbar(studio: Studio, toggleHelp: () => void): HTMLElement {
     type: "file",
     multiple: true,
     hidden: true,
-    accept: "image/*,.json",
-    attrs: { "aria-label": "Pictures and annotations" },
+    accept: "image/*,video/*,.json,.xml,.txt,.csv",
+    attrs: { "aria-label": "Pictures, videos and annotations" },
     onchange: () => {
       void takeFiles(studio, [...(input.files ?? [])]);
       input.value = "";
     },
   });
   const add = button("Add pictures", () => input.click(), { title: "Pictures, and annotations of them", class: "primary" });
+  const tree = h("input", {
+    type: "file",
+    webkitdirectory: true,
+    hidden: true,
+    attrs: { "aria-label": "Folder of pictures" },
+    onchange: () => {
+      void takeFolder(studio, [...(tree.files ?? [])]);
+      tree.value = "";
+    },
+  });
+  const folder = button("Folder", () => tree.click(), { title: "All pictures of a folder" });
   const film = button("Camera", () => void camera(studio), { title: "Answer on the camera's picture" });
   const save = h("select", { attrs: { "aria-label": "Export" }, onchange: () => {
     EXPORTS[save.value]?.(studio);
@@ -72,13 +83,13 @@ export function toolbar(studio: Studio, toggleHelp: () => void): HTMLElement {
     "header",
     {},
     h("h1", {}, "fmmp studio"),
-    h("div", { className: "row" }, add, input, film, save),
+    h("div", { className: "row" }, add, input, folder, tree, film, save),
     h("div", { className: "row", attrs: { role: "group", "aria-label": "Tools" } }, ...tools),
     h("div", { className: "row" }, undo, redo),
     h("div", { className: "row" }, accept, reject),
     h("label", { className: "row", title: "Keypoints with a lower score are drawn as dashed rings" }, "Sure from", threshold, value),
     h("label", { className: "row" }, names, "Names"),
-    button("Keys", toggleHelp, { key: "?", title: "Keyboard help" }),
+    button("?", toggleHelp, { key: "?", title: "Keyboard help", says: "Keyboard help" }),
     problem,
   );
 }

@@ -55,7 +55,21 @@ export function boxAround(points: readonly Point[], size: Size): Box {
   const margin = BOX_MARGIN * longest;
   const x = Math.max(low[0] - margin, 0);
   const y = Math.max(low[1] - margin, 0);
-  return [x, y, high[0] + margin - x, high[1] + margin - y];
+  return [x, y, high[0] + margin - x + 1, high[1] + margin - y + 1]; // the last pixel is inside
+}
+
+/** A box that leaves visible points outside by more than a pixel is widened to hold them, as `fmmp-run` does. */
+export function widenBox(box: Box, points: readonly Point[], size: Size): Box {
+  const [x, y, width, height] = box;
+  const outside = ([u, v]: Point) => u < x - 1 || v < y - 1 || u > x + width + 1 || v > y + height + 1;
+  const count = points.filter(outside).length;
+  if (!count) return box;
+  if (2 * count > points.length) throw new RangeError(`the box leaves ${count} of ${points.length} keypoints outside: draw it anew`);
+  const left = Math.max(Math.min(x, ...points.map((p) => p[0])), 0);
+  const top = Math.max(Math.min(y, ...points.map((p) => p[1])), 0);
+  const right = Math.min(Math.max(x + width, ...points.map((p) => p[0] + 1)), size.width);
+  const bottom = Math.min(Math.max(y + height, ...points.map((p) => p[1] + 1)), size.height);
+  return [left, top, right - left, bottom - top];
 }
 
 /**

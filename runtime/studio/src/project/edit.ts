@@ -133,7 +133,8 @@ export function propose(
   project: Project,
   next: Pick<Annotation, "id" | "category" | "picture" | "box"> & { proposal: NonNullable<Annotation["proposal"]> },
 ): Project {
-  const [there] = annotationsOf(project, next.picture, next.category);
+  const all = annotationsOf(project, next.picture, next.category);
+  const there = all.find(({ id }) => id === next.id) ?? all[0];
   const marks = next.proposal.points.map((at): Mark => ({ at, visible: true }));
   if (!there) return addAnnotation(project, { ...next, marks, status: "proposed" });
   return changeAnnotation(project, there.id, (each) =>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** A project in a folder on a server. */
-import { readProject, type Project } from "./model";
+import { readProject, type Picture, type Project } from "./model";
 import { Conflict, type Storage } from "./storage";
 
 export class ServerStorage implements Storage {
@@ -39,12 +39,23 @@ export class ServerStorage implements Storage {
   }
 }
 
+export interface Foreign {
+  readonly objects: readonly { readonly name: string; readonly content: unknown }[];
+  readonly notes: readonly string[];
+}
+
+/** What fmmp_runtime reads in a file of another tool, an object each, as our own JSON. */
+export async function readForeign(file: File, pictures: readonly Picture[]): Promise<Foreign> {
+  const body = JSON.stringify({ name: file.name, text: await file.text(), pictures });
+  return (await (await ask("api/annotations", { method: "POST", body })).json()) as Foreign;
+}
+
 async function ask(address: string, options: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(address, options);
   } catch {
-    throw new Error("the server can't be reached, so the last change is not saved: it is tried again with the next one");
+    throw new Error("the server can't be reached, so the last change is not saved: it is tried again");
   }
   if (response.ok) return response;
   const text = await response.text();

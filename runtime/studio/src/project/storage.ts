@@ -46,17 +46,13 @@ export class BrowserStorage implements Storage {
     if ((saved?.revision ?? 0) !== revision) {
       throw new Conflict("this project was changed in another tab: reload to see it, or export your work first");
     }
-    await done(store.put({ project, revision: revision + 1 }, "current"));
+    await kept(store, { project, revision: revision + 1 }, "current", "the last change is not saved");
     this.channel.postMessage(revision + 1);
     return revision + 1;
   }
 
   async putPicture(key: string, file: Blob): Promise<void> {
-    try {
-      await done(this.store("pictures", "readwrite").put(file, key));
-    } catch (error) {
-      throw new Error(`the picture can't be kept (${String(error)}): the browser's storage is full; export, then remove pictures`);
-    }
+    await kept(this.store("pictures", "readwrite"), file, key, "the picture can't be kept");
   }
 
   async getPicture(key: string): Promise<Blob> {
@@ -72,6 +68,24 @@ export class BrowserStorage implements Storage {
   private store(name: string, mode: IDBTransactionMode): IDBObjectStore {
     return this.database.transaction(name, mode).objectStore(name);
   }
+}
+
+/** Put something; it is kept when the transaction has ended, and a full disk is known no earlier. */
+function kept(store: IDBObjectStore, value: unknown, key: string, problem: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const { transaction } = store;
+    const refuse = (error: unknown) => {
+      const full = (error as DOMException | null)?.name === "QuotaExceededError";
+      reject(new Error(`${problem}: ${full ? "the browser's storage is full; export your work, then remove pictures" : String(error)}`));
+    };
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => refuse(transaction.error);
+    try {
+      store.put(value, key);
+    } catch (error) {
+      refuse(error);
+    }
+  });
 }
 
 function done<T>(request: IDBRequest): Promise<T> {
