@@ -70,7 +70,14 @@ def test_the_page_in_a_browser(chromium: str, bundle: Path, static: str, tmp_pat
         cv2.imwrite(str(tmp_path / name), picture[..., ::-1])
     annotation = tmp_path / "left.json"
     annotation.write_text(json.dumps({"keypoints": KEYPOINTS, "image": "left.png"}))
-    run = [sys.executable, "-m", "fmmp_runtime.cli.run", bundle, "--support", tmp_path / "left.png"]
+    run: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "fmmp_runtime.cli.run",
+        bundle,
+        "--support",
+        tmp_path / "left.png",
+    ]
     run += ["--annotation", annotation, "--query", tmp_path / "right.png", "--out", tmp_path / "found"]
     subprocess.run(run, check=True, capture_output=True)
     found = json.loads((tmp_path / "found" / "right-pose.json").read_text())
