@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmmp_runtime.annotation.coco import is_official, links_from, read_keypoints, unusable
+from fmmp_runtime.annotation.coco import check_lists, is_official, links_from, read_keypoints, unusable
 from fmmp_runtime.annotation.content import parse_json, read_text, shorten
 from fmmp_runtime.annotation.own import declared_size, read_units
 from fmmp_runtime.annotation.points import check_names, read_box
@@ -196,10 +196,9 @@ def _load(file: Path) -> dict[str, Any]:
     for note in notes:
         LOGGER.warning("%s", note)
     content = parse_json(text, str(file))
-    lists = ("images", "annotations", "categories")
-    if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in lists):
-        raise DataError(f"{file} is not a COCO annotation file: expected the lists {', '.join(lists)}")
-    return content
+    check_lists(content, file)
+    whole: dict[str, Any] = content
+    return whole
 
 
 def _image_folder(file: Path) -> Path:

@@ -289,6 +289,7 @@ def test_missing_file(tmp_path: Path) -> None:
     [
         (b"", r"is empty \(0 bytes\)"),
         (b"GIF89a", "is not an image|cannot be decoded"),
+        (b"version https://git-lfs.github.com/spec/v1\noid", "Git LFS pointer"),
         (b"hello world", r"is not an image .*b'hello wo'"),
         (b"\xff\xd8\xff", "is cut off after 3 bytes"),
         (b"\x89PNG\r\n\x1a\n", "is cut off after 8 bytes"),

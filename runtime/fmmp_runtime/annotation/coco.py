@@ -25,6 +25,15 @@ _NO_POINTS = (
 )
 
 
+LISTS = ("images", "annotations", "categories")  # of a COCO file
+
+
+def check_lists(content: Any, file: Path) -> None:  # noqa: ANN401  # whatever the JSON holds
+    """Raise AnnotationError where this is no COCO file."""
+    if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in LISTS):
+        raise AnnotationError(f"{file} is not a COCO annotation file: expected the lists {', '.join(LISTS)}")
+
+
 def is_official(name: str, content: Entry) -> bool:
     """Whether this is a file of MP-100's own: published numbers were made with its entries as they are."""
     info = content.get("info")

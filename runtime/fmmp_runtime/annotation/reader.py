@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fmmp_runtime.annotation.coco import read_coco
+from fmmp_runtime.annotation.coco import check_lists, read_coco
 from fmmp_runtime.annotation.content import parse_json, read_text
 from fmmp_runtime.annotation.own import read_own
 from fmmp_runtime.annotation.record import Annotation, Request
@@ -61,6 +61,7 @@ def _read(text: str, request: Request, file: Path) -> Annotation:
         content = parse_json(text, str(file))
         if isinstance(content, dict) and "annotations" in content and "images" in content:
             kind = "a COCO file"
+            check_lists(content, file)
             return read_coco(content, request, file.name)
         for signs, reader, kind in JSON_TOOLS:  # noqa: B007  # the kind is for the message
             if signs(content):
@@ -68,7 +69,9 @@ def _read(text: str, request: Request, file: Path) -> Annotation:
         return _own(content, request, file)
     except AnnotationError:
         raise
-    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+    except KeyError as error:
+        raise AnnotationError(f"{file} is not {kind}: an entry of it lacks the key {error}") from error
+    except (TypeError, IndexError, AttributeError, ValueError) as error:
         raise AnnotationError(f"{file} is not {kind}: {type(error).__name__} {error}") from error
 
 

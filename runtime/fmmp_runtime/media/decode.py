@@ -53,6 +53,8 @@ def check_header(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Head
     if header is None:
         if data.startswith((b"\xff\xd8", b"\x89PNG")):
             raise ImageError(f"{name} is cut off after {len(data)} bytes: copy it again")
+        if data.startswith(b"version https://git-lfs"):
+            raise ImageError(f"{name} is no image but a Git LFS pointer to one: git lfs pull fetches it")
         raise ImageError(f"{name} is not an image that can be read here, {_FORMATS} (it starts {data[:8]!r})")
     height, width = header.size_hw
     if height * width > most_pixels:

@@ -183,7 +183,9 @@ def test_faults_of_coco_are_named(tmp_path: Path) -> None:
         read_annotation(f"{_write(tmp_path, content)}#70")
     content = _coco()
     del content["annotations"][0]["category_id"]
-    with pytest.raises(AnnotationError, match="is not a COCO file: KeyError 'category_id'"):
+    with pytest.raises(
+        AnnotationError, match="is not a COCO file: an entry of it lacks the key 'category_id'"
+    ):
         read_annotation(f"{_write(tmp_path, content)}#70")
 
 
@@ -216,7 +218,9 @@ def test_wrong_values_of_coco_are_one_line(
 
 def test_annotations_that_are_no_objects(tmp_path: Path) -> None:
     with pytest.raises(AnnotationError, match=r"a\.json is not a COCO file"):
-        read_annotation(_write(tmp_path, {"images": [], "annotations": [5]}))
+        read_annotation(_write(tmp_path, {"images": [], "annotations": [5], "categories": []}))
+    with pytest.raises(AnnotationError, match="expected the lists images, annotations, categories"):
+        read_annotation(_write(tmp_path, {"images": [], "annotations": None, "categories": []}))
 
 
 def test_id_behind_our_own_file_is_refused(tmp_path: Path) -> None:

@@ -226,6 +226,8 @@ def test_deeplabcut(picture: Path) -> None:
     _check(_read(picture, text, "CollectedData_Ada.csv"), box=False)
     hidden = _read(picture, text.replace("120.5,90.0", ","), "CollectedData_Ada.csv")
     assert hidden.visible.tolist() == [True, False, True]
+    with pytest.raises(AnnotationError, match=r"has x = '120\.5' and y = '': expected both"):
+        _read(picture, text.replace("120.5,90.0", "120.5,"), "CollectedData_Ada.csv")
     with pytest.raises(AnnotationError, match=r"none of its 2 images is called cat\.png"):
         _read(picture, text.replace("cat.png", "cow.png"), "CollectedData_Ada.csv")
     animals = ",".join(["individuals", "", "", *["a"] * 3, *["b"] * 3])

@@ -18,14 +18,14 @@ def read_cvat(text: str, request: Request) -> Annotation:
         AnnotationError: not CVAT's XML of images, or not one object that answers.
     """
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise AnnotationError("is not an annotation file: a web page or another document with a DOCTYPE")
+        raise AnnotationError("no annotation file: a web page or another document with a DOCTYPE")
     try:
         root = ElementTree.fromstring(text.lstrip("\ufeff \t\r\n"))
     except (ElementTree.ParseError, ValueError) as error:
-        raise AnnotationError(f"is neither JSON nor XML: {error}") from error
+        raise AnnotationError(f"neither JSON nor XML: {error}") from error
     if root.tag != "annotations" or root.find("track") is not None:
         raise AnnotationError(
-            f"is XML with the root <{root.tag}>, expected <annotations> of <image>: export 'CVAT for images'"
+            f"XML with the root <{root.tag}>, expected <annotations> of <image>: export 'CVAT for images'"
         )
     pictures = {str(image.get("name")): image for image in root.iter("image")}
     names = pick_image(pictures, request)

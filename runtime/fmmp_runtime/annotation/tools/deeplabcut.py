@@ -11,10 +11,10 @@ _HEAD = ("scorer", "individuals", "bodyparts", "coords")
 
 
 def read_deeplabcut(text: str, request: Request) -> Annotation:
-    """The row of the image; an empty cell hides the body part.
+    """The row of the image; two empty cells hide the body part.
 
     Raises:
-        AnnotationError: several animals, a file of answers, or no row of the image.
+        AnnotationError: several animals, a file of answers, no row of the image, or an x without a y.
     """
     rows = list(csv.reader(text.splitlines()))
     head = {row[0]: row for row in rows[:4] if row and row[0] in _HEAD}
@@ -32,6 +32,10 @@ def read_deeplabcut(text: str, request: Request) -> Annotation:
     row = choose({name: data[name] for name in names}, request, "image")
     points = []
     for x, y in zip(columns[::2], columns[1::2], strict=True):
-        there = bool(row[x].strip() and row[y].strip()) and "nan" not in (row[x].lower(), row[y].lower())
+        there, whole = (row[i].strip().lower() not in ("", "nan") for i in (x, y))
+        if there != whole:
+            raise AnnotationError(
+                f"{parts[x]} has x = {row[x]!r} and y = {row[y]!r}: expected both, or neither"
+            )
         points.append(NamedPoint(parts[x], *((float(row[x]), float(row[y])) if there else (0.0, 0.0)), there))
     return annotation_of(points, image=next(name for name in names if data[name] is row))
