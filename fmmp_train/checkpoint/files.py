@@ -73,7 +73,7 @@ def _build(state: Mapping[str, Tensor], config: Config | None, max_keypoints: in
 def load_network(
     source: str | os.PathLike[str] | Mapping[str, Tensor], *, max_keypoints: int | None = None
 ) -> Network:
-    """As `load_model`, for what is made for FMMP's network alone.
+    """Build the network of a checkpoint of FMMP, for what is made for that one alone; see `load_model`.
 
     Raises:
         ValueError: also where the checkpoint is another estimator's.

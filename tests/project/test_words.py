@@ -152,3 +152,12 @@ def test_former_spellings_are_understood_and_said(capsys: pytest.CaptureFixture[
     assert len(said) == 4
     assert as_now(["--out", "x", "--ids", "1", "2"], "fmmp-some", lists={"--ids": ","})[-1] == "2"
     assert capsys.readouterr().err == ""
+
+
+def test_docstrings_say_it() -> None:
+    """What a function does is said where it stands, not only where another one is."""
+    sources = [
+        file for room in ("fmmp_train", "fmmp_export", "runtime") for file in (ROOT / room).rglob("*.py")
+    ]
+    lazy = [str(file) for file in sources if '"""As `' in file.read_text(encoding="utf-8")]
+    assert not lazy

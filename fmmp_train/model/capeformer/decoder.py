@@ -39,7 +39,7 @@ class DecoderLayer(nn.Module):
     def read(
         self, x: Tensor, place: Tensor, cells: Tensor, keys: Tensor, links: tuple[Tensor, ...]
     ) -> Tensor:
-        """As `forward`, after the keypoints have talked."""
+        """What follows the self-attention: the keypoints look at the image, then the feed-forward."""
         read = self.cross_attention(torch.cat((x, place), dim=-1), keys, cells)
         x = self.norm2(x + self.choker(read))
         return self.norm3(x + self.feed_forward(x, *links))

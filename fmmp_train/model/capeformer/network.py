@@ -77,11 +77,11 @@ class CapeFormer(Estimator):
         return height, width
 
     def support_state(self, support: Tensor, keypoints: Tensor, visible: Tensor) -> State:
-        """As `Estimator.support_state`."""
+        """Encode the supports, once for all queries: shapes as `Estimator` says."""
         return self.describe(self.features(support.flatten(0, 1)), keypoints, visible)
 
     def describe(self, features: Tensor, keypoints: Tensor, visible: Tensor) -> State:
-        """As `support_state`, from the maps (B * S, C, H, W) of the supports."""
+        """Keep what `locate` needs of the maps (B * S, C, H, W) of the supports."""
         shots = keypoints.shape[:2]
         heatmaps = draw_heatmaps(
             keypoints, visible, sigma=self.config.sigma, image_size=self.config.image_size
@@ -94,7 +94,7 @@ class CapeFormer(Estimator):
         return State(tokens, shown, ())
 
     def locate(self, query: Tensor, state: State) -> Located:
-        """As `Estimator.locate`; the points of all layers of the decoder."""
+        """Keypoints of each query by all layers of the decoder, (L, B, K, 2)."""
         decoded = self.refine(self.features(query), state).decoded
         evidence = steps(torch.cat((decoded.trail[:1], decoded.points)))
         return Located(decoded.points, self.confidence(evidence), evidence)

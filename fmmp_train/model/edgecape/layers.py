@@ -24,7 +24,7 @@ class EdgeLayer(DecoderLayer):
     def forward(
         self, x: Tensor, place: Tensor, cells: Tensor, keys: Tensor, hidden: Tensor, links: tuple[Tensor, ...]
     ) -> Tensor:
-        """As `DecoderLayer.forward`; `links` are those of `GraphFeedForward` and hops (B, K, K, 5)."""
+        """Refine the keypoints once; `links` are those of `GraphFeedForward` and hops (B, K, K, 5)."""
         own, share, hops = links
         added = hidden + self.distance(hops).permute(0, 3, 1, 2)  # (B, M, K, K)
         x = self.norm1(x + self.self_attention(x, x, x, added))

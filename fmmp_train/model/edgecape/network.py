@@ -52,7 +52,7 @@ class EdgeCape(CapeFormer):
     def support_state(  # type: ignore[override]  # links too
         self, support: Tensor, keypoints: Tensor, visible: Tensor, adjacency: Tensor
     ) -> State:
-        """As `Estimator.support_state`; as released, the links are those of the first support."""
+        """Encode the supports once for all queries; as released, links are those of the first."""
         features = self.features(support.flatten(0, 1))
         state = self.describe(features, keypoints, visible)
         linked = self.linked(adjacency, state)

@@ -81,7 +81,7 @@ class Escape(Estimator):
         self.confidence = Confidence(1)
 
     def support_state(self, support: Tensor, keypoints: Tensor, visible: Tensor) -> State:
-        """As `Estimator.support_state`."""
+        """Encode the supports, once for all queries: shapes as `Estimator` says."""
         heatmaps = draw_heatmaps(
             keypoints, visible, sigma=self.config.sigma, image_size=self.config.image_size
         )
@@ -116,7 +116,7 @@ class Escape(Estimator):
         return self.matcher.embed(pooled, cell, flat.shown, self.omega)
 
     def locate(self, query: Tensor, state: State) -> Located:
-        """As `Estimator.locate`; one layer."""
+        """Keypoints of each query, (1, B, K, 2): a single layer."""
         points, peak = decode_heatmaps(pool_maps(self.heatmaps(query, state)))
         evidence = -peak[..., None]  # a high peak is a good sign, and evidence counts against
         return Located(points[None], self.confidence(evidence), evidence)

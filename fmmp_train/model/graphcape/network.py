@@ -54,6 +54,6 @@ class GraphCape(CapeFormer):
     def support_state(  # type: ignore[override]  # links too
         self, support: Tensor, keypoints: Tensor, visible: Tensor, adjacency: Tensor
     ) -> State:
-        """As `Estimator.support_state`; as released, the links are those of the first support."""
+        """Encode the supports once for all queries; as released, links are those of the first."""
         state = super().support_state(support, keypoints, visible)
         return state._replace(links=spread_links(adjacency[:, 0], at_least_one(state.visible)))

@@ -137,7 +137,7 @@ class MetaPoint(Estimator):
         return MetaPoints(moved, probability)
 
     def support_state(self, support: Tensor, keypoints: Tensor, visible: Tensor) -> State:
-        """As `Estimator.support_state`; the assignment is made on the host."""
+        """Encode the supports, once for all queries; the assignment is made on the host."""
         maps = self.maps(support.flatten(0, 1))
         features, shown = self.describe(maps[0], keypoints, visible)
         meta = self.find_meta_points(maps)
@@ -168,7 +168,7 @@ class MetaPoint(Estimator):
         return State(features.sum(1) / seen, shown.all(1), assignment, pick(mean, assignment))
 
     def locate(self, query: Tensor, state: State) -> Located:
-        """As `Estimator.locate`; a keypoint that some support hides is in the middle."""
+        """Keypoints of each query, (L, B, K, 2); one that some support hides is in the middle."""
         refined = self.refine(self.maps(query), state)
         trail = torch.cat((refined.start[None], refined.moved.points))
         trail = torch.where(state.visible[..., None], trail, NOWHERE)

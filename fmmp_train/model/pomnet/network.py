@@ -121,7 +121,7 @@ class PomNet(Estimator):
         return replace(self.config.inputs, max_keypoints=min(slots, max(count, self.config.max_keypoints)))
 
     def support_state(self, support: Tensor, keypoints: Tensor, visible: Tensor) -> State:
-        """As `Estimator.support_state`."""
+        """Encode the supports, once for all queries: shapes as `Estimator` says."""
         pooled, shown = self.pool(support, keypoints, visible)
         return State(self.support_projection(pooled), shown)
 
@@ -138,7 +138,7 @@ class PomNet(Estimator):
         return mean * shown[..., None].to(mean.dtype), shown
 
     def locate(self, query: Tensor, state: State) -> Located:
-        """As `Estimator.locate`; one layer."""
+        """Keypoints of each query, (1, B, K, 2): a single layer."""
         points, peak = decode_heatmaps(self.heatmaps(query, state))
         evidence = -peak[..., None]  # a high peak is a good sign, and evidence counts against
         return Located(points[None], self.confidence(evidence), evidence)

@@ -75,7 +75,7 @@ class Scape(Estimator):
         self.register_buffer("order", order_code(count, dim), persistent=False)
 
     def support_state(self, support: Tensor, keypoints: Tensor, visible: Tensor) -> State:
-        """As `Estimator.support_state`."""
+        """Encode the supports, once for all queries: shapes as `Estimator` says."""
         shots = keypoints.shape[:2]
         heatmaps = draw_heatmaps(
             keypoints, visible, sigma=self.config.sigma, image_size=self.config.image_size
@@ -89,7 +89,7 @@ class Scape(Estimator):
         return State(mean * shown[..., None].to(mean.dtype) + self.order, shown, first)
 
     def locate(self, query: Tensor, state: State) -> Located:
-        """As `Estimator.locate`; one layer, whose points may lie outside [0, 1]."""
+        """Keypoints of each query, (1, B, K, 2): a single layer, whose points may lie outside [0, 1]."""
         cells = self.read(query)
         *_, last = self.refine(self.gather(cells, state), cells, state)
         points = self.point_head(last[:, : state.tokens.shape[1]])
