@@ -85,6 +85,8 @@ def describe(
         parity={},
         padding=inputs.padding,
         search=_search_spec(network) if "search" in models else None,
+        shown_by=inputs.shown_by,
+        fixed_keypoints=inputs.fixed_keypoints,
     )
 
 

@@ -198,10 +198,16 @@ def with_keypoints(network: Estimator, keypoints: int | None) -> Estimator:
     """The same network for another K, which no weight depends on.
 
     Raises:
-        ValueError: K is below 1.
+        ValueError: K is below 1, or the weights are made for one K.
     """
-    if keypoints is None or keypoints == network.config.inputs.max_keypoints:
+    inputs = network.config.inputs
+    if keypoints is None or keypoints == inputs.max_keypoints:
         return network
+    if inputs.fixed_keypoints:
+        raise ValueError(
+            f"this {type(network).__name__}'s weights are made for K = {inputs.max_keypoints} keypoints, "
+            f"padding included: leave out --keypoints {keypoints}"
+        )
     other = type(network)(dataclasses.replace(network.config, max_keypoints=keypoints))
     other.load_state_dict(network.state_dict())
     return other.eval()

@@ -32,6 +32,7 @@ from fmmp_runtime.pose import (
     widen_box,
 )
 from fmmp_runtime.pose.answer import Pose
+from fmmp_runtime.shots import known_of, repeats_of
 from fmmp_runtime.support_state import Sought, StateError, SupportState
 
 __all__ = ["Pose", "PoseEstimator", "Support", "SupportState"]
@@ -82,7 +83,8 @@ class PoseEstimator:
         With fewer supports than the bundle's shots the free places are filled with blank examples that show
         no keypoint. They have no weight in the network's means over the shots, their hidden keypoints lie at
         the mean of the real ones, and they stand in front because the structure is read off the last shot:
-        the result is that of a bundle made for fewer shots.
+        the result is that of a bundle made for fewer shots. So it is where a keypoint must be shown by every
+        support, for which a blank one would hide all: there the supports are repeated, equally often.
 
         Args:
             supports: 1 to S of one category; all have the same keypoints.
@@ -94,31 +96,29 @@ class PoseEstimator:
         """
         if not isinstance(supports, Sequence) or not all(isinstance(each, Support) for each in supports):
             raise ValueError(f"remember takes a list of Support, got {type(supports).__name__}")
-        if not 1 <= len(supports) <= self.model.shots:
-            raise ValueError(
-                f"this bundle takes 1 to {self.model.shots} supports, got {len(supports)}: "
-                "fmmp-export --shots N makes one for N"
-            )
+        repeats = repeats_of(len(supports), self.model)
         widened: list[str] = []
         checked = [self._check(each, number, strict, widened) for number, each in enumerate(supports)]
         counts = [len(visible) for _, visible, _ in checked]
         if len(set(counts)) > 1:
             raise KeypointError(f"all supports must have the same keypoints, got {counts} of them")
         links, notes = _skeleton(supports, [(points, visible) for points, visible, _ in checked], strict)
+        known = known_of([visible for _, visible, _ in checked], self.model.shown_by, strict, notes)
 
-        size, blanks = self.model.image_size, self.model.shots - len(supports)
+        size, blanks = self.model.image_size, self.model.shots - repeats * len(supports)
         matrices = [self._crop_matrix(box) for _, _, box in checked]
         crops = [np.zeros((size, size, 3), np.uint8)] * blanks
-        crops += [warp(each.image, matrix, size) for each, matrix in zip(supports, matrices, strict=True)]
+        warped = [warp(each.image, matrix, size) for each, matrix in zip(supports, matrices, strict=True)]
+        crops += warped * repeats
         shown = [(np.zeros((counts[0], 2)), np.zeros(counts[0], np.bool_))] * blanks
-        shown += [
+        placed = [
             (crop_keypoints(points, visible, matrix, size), visible)
             for (points, visible, _), matrix in zip(checked, matrices, strict=True)
         ]
+        shown += placed * repeats
         annotation = support_inputs(shown, links, self.model.inputs)
         annotation["keypoints"][:blanks] = annotation["keypoints"][blanks:].mean(0)
         tensors = {name: each[None] for name, each in {"support": np.stack(crops), **annotation}.items()}
-        known = np.any([visible for _, visible, _ in checked], axis=0)
         return SupportState(
             tensors=self.backend.run("support", tensors),
             links=links,
@@ -326,7 +326,9 @@ class PoseEstimator:
             keypoints = as_numbers(support.keypoints, KeypointError, "keypoints")
             visible = np.ones(keypoints.shape[:1], np.bool_) if support.visible is None else support.visible
             inside = size_hw if strict else None
-            points, shown = check_support(keypoints, visible, inside, self.model.keypoints)
+            points, shown = check_support(
+                keypoints, visible, inside, self.model.keypoints, fixed=self.model.fixed_keypoints
+            )
             box = _around(points[shown], size_hw) if support.box is None else support.box
             clipped = check_box(box, size_hw)
             if strict and support.box is not None:
@@ -358,17 +360,17 @@ def _skeleton(
     supports: Sequence[Support],
     checked: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]],
     strict: bool,
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+) -> tuple[NDArray[np.int64], list[str]]:
     """The links of all supports: the given ones, else a tree over the support that shows most keypoints."""
     count = len(checked[0][0])
     given = [check_links(s.links, count, once=strict) for s in supports if s.links is not None]
     if any(links.tolist() != given[0].tolist() for links in given):
         raise LinkError("the supports have different links: a category has one skeleton")
     if given:
-        return given[0], ()
+        return given[0], []
     points, visible = max(checked, key=lambda support: int(support[1].sum()))
     tree = minimum_spanning_tree(points, visible)
-    return tree, (f"no links given: joined the keypoints by the shortest tree, {tree.tolist()}",)
+    return tree, [f"no links given: joined the keypoints by the shortest tree, {tree.tolist()}"]
 
 
 def _size(image: Image) -> tuple[int, int]:

@@ -55,7 +55,7 @@ class SupportState:
 
     tensors: dict[str, NDArray[Any]]  # inputs of the query graph; nobody writes into them
     links: NDArray[np.int64]  # (E, 2)
-    known: NDArray[np.bool_]  # (K_c,) visible in at least one support
+    known: NDArray[np.bool_]  # (K_c,) shown by some support, or by every one, as the bundle says
     shots: int
     notes: tuple[str, ...]  # what was assumed, for people
     bundle: Bundle  # whose graphs made the tensors

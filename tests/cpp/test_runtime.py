@@ -16,6 +16,7 @@ import pytest
 
 from fmmp_runtime import PoseEstimator, Support
 from fmmp_runtime.files import sha256
+from fmmp_runtime.pose import ShownBy, Structure
 from tests.cpp.c_api import Api, CImage, Estimator, FmmpError, State, image, rows
 from tests.fakes.bundle import copy_bundle, write_bundle
 
@@ -65,6 +66,35 @@ SUPPORTS = {
     "one keypoint": [Support(IMAGE, POINTS[:1])],
     "a full house": [Support(IMAGE, RNG.uniform(0, 90, (12, 2)))],
 }
+
+
+@pytest.mark.parametrize("structure", ["adjacency", None])
+def test_other_estimators_read_the_same_as_in_python(
+    api: Api, tmp_path: Path, structure: Structure | None
+) -> None:
+    """Padding with hidden keypoints, another form of the links, and supports that must agree."""
+    reads: dict[str, Any] = {"structure": structure, "padding": "zero", "fixed_keypoints": True}
+    supports = [
+        Support(IMAGE, POINTS, LINKS, visible=[True, True, False, True]),
+        Support(IMAGE[:, ::-1].copy(), POINTS + 3, LINKS),
+    ]
+    known: dict[ShownBy, list[bool]] = {"any": [True] * 4, "every": [True, True, False, True]}
+    for shown_by, expected_known in known.items():
+        bundle = write_bundle(tmp_path / shown_by, shots=4, shown_by=shown_by, **reads)
+        estimator, python = api.open(bundle), PoseEstimator(bundle, backend="onnxruntime", threads=1)
+        state, expected = estimator.remember(supports), python.remember(supports)
+        assert expected.known.tolist() == expected_known
+        state.save(tmp_path / "cpp")
+        expected.save(tmp_path / "python")
+        same_state(tmp_path / "cpp", tmp_path / "python", python)
+        for wrong in ([*supports, supports[0]], [Support(IMAGE, RNG.uniform(5, 85, (13, 2)))]):
+            if shown_by == "any" and len(wrong) > 1:
+                continue
+            with pytest.raises(ValueError) as said:  # noqa: PT011  # the other runtime's words
+                python.remember(wrong)
+            with pytest.raises(FmmpError) as found:
+                estimator.remember(wrong)
+            assert str(said.value).removeprefix("support 0: ") in str(found.value)
 
 
 @pytest.mark.parametrize("supports", SUPPORTS.values(), ids=SUPPORTS)

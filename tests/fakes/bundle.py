@@ -2,7 +2,7 @@
 """A bundle whose network answers what it was told: the support keypoints, and the brightness of the query."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from fmmp_runtime.bundle.specs import (
     TensorSpec,
 )
 from fmmp_runtime.files import sha256
+from fmmp_runtime.pose import Method, ShownBy, Structure
 
 KEYPOINTS, HEADS, LAYERS, SIZE, PADDING = 12, 3, 2, 64, 1.2
 KINDS = {"uint8": Type.UINT8, "float32": Type.FLOAT, "bool": Type.BOOL, "int64": Type.INT64}
@@ -37,20 +38,26 @@ def write_bundle(
     nan: bool = False,
     batches: Sequence[int] = (),
     operator: bool = True,
+    structure: Structure | None = "reference_index",
+    padding: Method = "uniform",
+    shown_by: ShownBy = "any",
+    fixed_keypoints: bool = False,
 ) -> Path:
     """Write a bundle with K = 12, crops of 64 pixels and two layers, of which the first answers 0.
 
     points[-1] is the mean of the support keypoints over the shots that show them, every score is the mean
     brightness of the query. `nan` makes all points NaN. `batches`: so many frames have a query graph of their
-    own. `operator`: the files define our operator, though no node of these needs it.
+    own. `operator`: the files define our operator, though no node of these needs it. The rest is what the
+    network reads, see `InputConfig`; this one hands it on as it comes.
     """
     folder.mkdir(parents=True)
     support_inputs = [
         TensorSpec(name="support", dtype="uint8", shape=[1, shots, SIZE, SIZE, 3]),
         TensorSpec(name="keypoints", dtype="float32", shape=[1, shots, KEYPOINTS, 2]),
         TensorSpec(name="visible", dtype="bool", shape=[1, shots, KEYPOINTS]),
-        TensorSpec(name="reference_index", dtype="int64", shape=[1, shots, KEYPOINTS, HEADS]),
+        *_STRUCTURES[structure](shots),
     ]
+    own = _support_nodes([tensor.name for tensor in support_inputs])
     state = [TensorSpec(name=f"state_{t.name}", dtype=t.dtype, shape=t.shape) for t in support_inputs]
     state.append(TensorSpec(name="state_mean", dtype="float32", shape=[1, KEYPOINTS, 2]))
     query_input = TensorSpec(name="query", dtype="uint8", shape=[1, SIZE, SIZE, 3])
@@ -59,9 +66,9 @@ def write_bundle(
         TensorSpec(name="score", dtype="float32", shape=[1, KEYPOINTS]),
     ]
     graphs = {
-        "support": (support_inputs, state, _support_nodes()),
+        "support": (support_inputs, state, own),
         "query": ([query_input, *state], answers, _query_nodes()),
-        "pair": ([query_input, *support_inputs], answers, _support_nodes() + _query_nodes()),
+        "pair": ([query_input, *support_inputs], answers, own + _query_nodes()),
     }
     constants = {
         "one": np.ones((1,), np.float32),
@@ -100,8 +107,20 @@ def write_bundle(
             location="weights.bin",
             size_threshold=64,
         )
-    _model(folder, name, shots, graphs).write(folder)
+    described = _model(folder, name, shots, graphs)
+    replace(described, padding=padding, shown_by=shown_by, fixed_keypoints=fixed_keypoints).write(folder)
     return folder
+
+
+_STRUCTURES: dict[Structure | None, Callable[[int], list[TensorSpec]]] = {
+    "reference_index": lambda shots: [
+        TensorSpec(name="reference_index", dtype="int64", shape=[1, shots, KEYPOINTS, HEADS])
+    ],
+    "adjacency": lambda shots: [
+        TensorSpec(name="adjacency", dtype="bool", shape=[1, shots, KEYPOINTS, KEYPOINTS])
+    ],
+    None: lambda _: [],
+}
 
 
 def _operator() -> onnx.FunctionProto:
@@ -149,13 +168,10 @@ def _model(folder: Path, name: str, shots: int, graphs: dict[str, Any]) -> Model
     )
 
 
-def _support_nodes() -> list[onnx.NodeProto]:
+def _support_nodes(inputs: Sequence[str]) -> list[onnx.NodeProto]:
     node = helper.make_node
     return [
-        *(
-            node("Identity", [n], [f"state_{n}"])
-            for n in ("support", "keypoints", "visible", "reference_index")
-        ),
+        *(node("Identity", [name], [f"state_{name}"]) for name in inputs),
         node("Cast", ["visible"], ["weight"], to=Type.FLOAT),
         node("Unsqueeze", ["weight", "last_axis"], ["weights"]),
         node("Mul", ["keypoints", "weights"], ["weighted"]),

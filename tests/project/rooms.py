@@ -20,7 +20,7 @@ LEVELS: dict[str, Levels] = {  # from the ground up
     "fmmp_runtime": (
         ("pose", "files", "settings"),
         ("media",),
-        ("annotation", "bundle", "backends", "operators", "support_state", "batch", "parity"),
+        ("annotation", "bundle", "backends", "operators", "support_state", "shots", "batch", "parity"),
         ("estimator", "find", "tracking"),
         ("bench", "studio"),
         ("cli",),

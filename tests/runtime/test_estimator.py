@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from fmmp_runtime import Pose, PoseEstimator, Support
 from fmmp_runtime.backends import BackendError
 from fmmp_runtime.media.image import ImageError
-from fmmp_runtime.pose import BoxError, KeypointError, LinkError, pad_keypoints, reference_index
+from fmmp_runtime.pose import (
+    BoxError,
+    KeypointError,
+    LinkError,
+    Structure,
+    pad_keypoints,
+    reference_index,
+)
 from tests.fakes.bundle import HEADS, KEYPOINTS, PADDING, SIZE, write_bundle
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (90, 140, 3), dtype=np.uint8)  # height and width differ
@@ -304,3 +311,58 @@ def test_arguments_are_left_as_they_were(estimator: PoseEstimator) -> None:
     estimator.locate(image, estimator.remember([replace(SUPPORT, image=image, keypoints=points)]))
     np.testing.assert_array_equal(image, IMAGE)
     np.testing.assert_array_equal(points, POINTS)
+
+
+def one_that_needs_every_support(folder: Path, **reads: Any) -> PoseEstimator:  # noqa: ANN401
+    return PoseEstimator(write_bundle(folder, shots=4, shown_by="every", padding="zero", **reads), threads=1)
+
+
+@pytest.mark.parametrize("structure", ["adjacency", None])
+def test_hidden_keypoints_fill_up_and_links_come_as_the_bundle_says(
+    tmp_path: Path, structure: Structure | None
+) -> None:
+    estimator = one_that_needs_every_support(tmp_path / "bundle", structure=structure)
+    state = estimator.remember([SUPPORT])
+    assert state.tensors["state_visible"][0].tolist() == [[True] * 4 + [False] * (KEYPOINTS - 4)] * 4
+    assert ("state_adjacency" in state.tensors) == (structure == "adjacency")
+    if structure:
+        linked = state.tensors["state_adjacency"][0]
+        assert np.argwhere(linked[0]).tolist() == [[0, 1], [1, 0], [1, 2], [2, 1], [2, 3], [3, 2]]
+        assert (linked == linked[0]).all()
+    pose = estimator.locate(IMAGE, state, BOX)
+    np.testing.assert_allclose(pose.keypoints, POINTS, rtol=0, atol=FLOAT32)
+
+
+def test_supports_are_repeated_where_every_one_must_show_a_keypoint(tmp_path: Path) -> None:
+    estimator = one_that_needs_every_support(tmp_path / "bundle", structure=None)
+    second = replace(SUPPORT, keypoints=POINTS + 4, visible=[True, True, False, True])
+    state = estimator.remember([SUPPORT, second])
+    assert state.shots == 2
+    assert state.tensors["state_visible"][0, :, :4].all(1).tolist() == [True, False, True, False]
+    for name in ("state_support", "state_keypoints"):
+        np.testing.assert_array_equal(state.tensors[name][0, :2], state.tensors[name][0, 2:])
+    assert state.known.tolist() == [True, True, False, True]
+    assert state.notes == ("not shown by every support, as this model needs it, so not looked for: [2]",)
+    pose = estimator.locate(IMAGE, state, BOX)
+    np.testing.assert_allclose(pose.keypoints[:2], POINTS[:2] + 2, rtol=0, atol=FLOAT32)
+    assert (pose.score > 0).tolist() == state.known.tolist()
+    with pytest.raises(ValueError, match="takes 1 or 2 or 4 supports, got 3"):
+        estimator.remember([SUPPORT] * 3)
+    apart = [
+        replace(SUPPORT, visible=[True, True, False, False]),
+        replace(SUPPORT, visible=[False, False, True, True]),
+    ]
+    with pytest.raises(KeypointError, match="none of 4 is shown by all 2 supports"):
+        estimator.remember(apart)
+    assert not estimator.remember(apart, strict=False).known.any()  # as in a published data set
+
+
+def test_weights_for_one_number_of_keypoints_say_so(tmp_path: Path) -> None:
+    many = Support(IMAGE, np.random.default_rng(0).uniform(5, 85, (KEYPOINTS + 1, 2)))
+    for fixed, says in (
+        (True, "weights are made for so many: leave some out"),
+        (False, "--keypoints 13 makes"),
+    ):
+        estimator = PoseEstimator(write_bundle(tmp_path / str(fixed), fixed_keypoints=fixed), threads=1)
+        with pytest.raises(KeypointError, match=f"13 keypoints do not fit: this model takes 12; .*{says}"):
+            estimator.remember([many])

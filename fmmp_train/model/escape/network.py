@@ -44,7 +44,11 @@ class EscapeConfig(Settings):
     def inputs(self) -> InputConfig:
         """Keypoints filled up with hidden ones; no links."""
         return InputConfig(
-            image_size=self.image_size, max_keypoints=self.max_keypoints, padding="zero", structure=None
+            image_size=self.image_size,
+            max_keypoints=self.max_keypoints,
+            padding="zero",
+            structure=None,
+            fixed_keypoints=True,
         )
 
 

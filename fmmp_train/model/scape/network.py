@@ -39,7 +39,12 @@ class ScapeConfig(Settings):
     def inputs(self) -> InputConfig:
         """Keypoints filled up with hidden ones; no links."""
         return InputConfig(
-            image_size=self.image_size, max_keypoints=self.max_keypoints, padding="zero", structure=None
+            image_size=self.image_size,
+            max_keypoints=self.max_keypoints,
+            padding="zero",
+            structure=None,
+            shown_by="every",
+            fixed_keypoints=True,
         )
 
 

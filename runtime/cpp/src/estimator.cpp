@@ -25,7 +25,7 @@ Checked check_one(Support const& support, Model const& model)
 {
     check_image(support.image, "image");
     Flags const visible = visible_of(support);
-    check_support(support.keypoints, visible, support.image.size(), model.keypoints);
+    check_support(support.keypoints, visible, support.image.size(), model.keypoints, model.fixed_keypoints);
     Points shown;
     for (size_t number = 0; number < visible.size(); ++number) {
         if (visible[number]) {
@@ -41,13 +41,25 @@ Checked check_one(Support const& support, Model const& model)
     return {visible, check_box(widened.box, size), widened.note};
 }
 
+/// Where every support must show a keypoint no place may be blank: the supports are repeated, equally often.
+void check_count(int64_t count, Model const& model)
+{
+    std::string numbers = "1 to " + std::to_string(model.shots);
+    if (model.every_support) {
+        numbers = "1";
+        for (int64_t number = 2; number <= model.shots; ++number) {
+            numbers += model.shots % number == 0 ? " or " + std::to_string(number) : "";
+        }
+    }
+    if (count < 1 || count > model.shots || (model.every_support && model.shots % count != 0)) {
+        throw Error(Fault::kArgument, "this bundle takes " + numbers + " supports, got " +
+                                          std::to_string(count) + ": fmmp-export --shots N makes one for N");
+    }
+}
+
 std::vector<Checked> check_all(std::vector<Support> const& supports, Model const& model)
 {
-    if (supports.empty() || int64_t(supports.size()) > model.shots) {
-        throw Error(Fault::kArgument, "this bundle takes 1 to " + std::to_string(model.shots) +
-                                          " supports, got " + std::to_string(supports.size()) +
-                                          ": fmmp-export --shots N makes one for N");
-    }
+    check_count(int64_t(supports.size()), model);
     std::vector<Checked> checked;
     for (Support const& support : supports) {
         try {
@@ -97,26 +109,66 @@ Links skeleton(std::vector<Support> const& supports, std::vector<Checked> const&
     return tree;
 }
 
-/// Inputs of the support graph in which every shot is black and shows no keypoint.
-Tensors blank(Model const& model)
+/// Which keypoints the network looks for: those that some support shows, or that every one does. `notes` gets
+/// which it doesn't though a support shows them.
+Flags known_of(std::vector<Checked> const& checked, Model const& model, std::vector<std::string>& notes)
 {
-    Tensors tensors;
-    for (TensorSpec const& spec : model.graphs.at("support").inputs) {
-        tensors[spec.name].assign(spec.bytes(), 0);
-    }
-    int64_t* index = elements<int64_t>(tensors.at("reference_index"));
-    for (int64_t row = 0; row < model.shots * model.keypoints; ++row) {
-        for (int64_t head = 0; head < model.heads(); ++head) {
-            *index++ = row % model.keypoints;  // each keypoint reads around itself
+    Flags some(checked[0].visible.size(), 0), every(some.size(), 1);
+    for (Checked const& one : checked) {
+        for (size_t keypoint = 0; keypoint < some.size(); ++keypoint) {
+            some[keypoint] |= uint8_t(one.visible[keypoint] != 0);
+            every[keypoint] &= uint8_t(one.visible[keypoint] != 0);
         }
     }
-    return tensors;
+    if (!model.every_support) {
+        return some;
+    }
+    if (std::count(every.begin(), every.end(), 1) == 0) {
+        throw Error(Fault::kArgument,
+                    "this model looks for keypoints that every support shows, and none of " +
+                        std::to_string(every.size()) + " is shown by all " + std::to_string(checked.size()) +
+                        " supports: give supports that show the same ones");
+    }
+    std::string lost;
+    for (size_t keypoint = 0; keypoint < some.size(); ++keypoint) {
+        if (some[keypoint] && !every[keypoint]) {
+            lost += (lost.empty() ? "" : ", ") + std::to_string(keypoint);
+        }
+    }
+    if (!lost.empty()) {
+        notes.push_back("not shown by every support, as this model needs it, so not looked for: [" + lost +
+                        "]");
+    }
+    return every;
 }
 
 template <typename T>
 void put(std::vector<uint8_t>& tensor, size_t place, std::vector<T> const& values)
 {
     std::memcpy(tensor.data() + place * values.size() * sizeof(T), values.data(), values.size() * sizeof(T));
+}
+
+/// Inputs of the support graph in which every shot is black and shows no keypoint.
+Tensors blank(Model const& model, Links const& links)
+{
+    Tensors tensors;
+    for (TensorSpec const& spec : model.graphs.at("support").inputs) {
+        tensors[spec.name].assign(spec.bytes(), 0);
+    }
+    TensorSpec const* const structure = model.structure();
+    if (structure && structure->name == kReferenceIndex) {
+        int64_t* index = elements<int64_t>(tensors.at(kReferenceIndex));
+        for (int64_t row = 0; row < model.shots * model.keypoints; ++row) {
+            for (int64_t head = 0; head < structure->shape.back(); ++head) {
+                *index++ = row % model.keypoints;  // each keypoint reads around itself
+            }
+        }
+    } else if (structure) {
+        for (size_t place = 0; place < size_t(model.shots); ++place) {
+            put(tensors.at(kAdjacency), place, adjacency(links, model.keypoints));
+        }
+    }
+    return tensors;
 }
 
 void put_support(Tensors& tensors, size_t place, Support const& support, Checked const& checked,
@@ -130,12 +182,19 @@ void put_support(Tensors& tensors, size_t place, Support const& support, Checked
         Point const moved = transform(keypoint, matrix);
         points.push_back({moved.x / double(model.image_size), moved.y / double(model.image_size)});
     }
-    Padded const padded = pad_keypoints(points, checked.visible, links, model.keypoints);
+    Padded const padded =
+        pad_keypoints(points, checked.visible, links, model.keypoints, model.pads_uniformly);
     size_t const crop = size_t(3 * model.image_size * model.image_size);
     warp(support.image, invert(matrix), model.image_size, tensors.at("support").data() + place * crop);
     put(tensors.at("keypoints"), place, padded.keypoints);
     put(tensors.at("visible"), place, padded.visible);
-    put(tensors.at("reference_index"), place, reference_index(padded.visible, padded.links, model.heads()));
+    TensorSpec const* const structure = model.structure();
+    if (structure && structure->name == kReferenceIndex) {
+        put(tensors.at(kReferenceIndex), place,
+            reference_index(padded.visible, padded.links, structure->shape.back()));
+    } else if (structure) {
+        put(tensors.at(kAdjacency), place, adjacency(padded.links, model.keypoints));
+    }
 }
 
 /// Hidden keypoints of blank shots lie at the mean of the real ones.
@@ -173,15 +232,14 @@ std::shared_ptr<SupportState const> Estimator::remember(std::vector<Support> con
         }
     }
     state->links = skeleton(supports, checked, state->notes);
-    state->known.assign(supports[0].keypoints.size(), 0);
+    state->known = known_of(checked, model, state->notes);
     // Blank examples fill the free places. They stand in front, because the structure is read off the last.
-    Tensors tensors = blank(model);
-    size_t const blanks = size_t(model.shots) - supports.size();
-    for (size_t number = 0; number < supports.size(); ++number) {
-        put_support(tensors, blanks + number, supports[number], checked[number], state->links, model);
-        for (size_t keypoint = 0; keypoint < state->known.size(); ++keypoint) {
-            state->known[keypoint] |= uint8_t(checked[number].visible[keypoint] != 0);
-        }
+    Tensors tensors = blank(model, state->links);
+    size_t const count = supports.size(), free = size_t(model.shots) - count;
+    size_t const blanks = model.every_support ? 0 : free;
+    for (size_t place = blanks; place < size_t(model.shots); ++place) {
+        size_t const number = (place - blanks) % count;
+        put_support(tensors, place, supports[number], checked[number], state->links, model);
     }
     fill_blanks(tensors.at("keypoints"), blanks, model);
     state->tensors = backend_->remember(tensors);

@@ -127,11 +127,8 @@ def _check_shapes(model: Model) -> None:
     """Whether the graphs take and give what the numbers of model.json say, and what one another gives."""
     pair, support, query = (model.graphs[name] for name in GRAPHS)
     shots, keypoints, size = model.shots, model.keypoints, model.image_size
-    structure = model.inputs.structure
+    structure, heads = model.inputs.structure, model.inputs.num_heads
     layers = (query.shape("points") or [0])[0]
-    if structure == "reference_index":
-        heads = (support.shape(structure) or [0])[-1]
-        _check_limit("heads", heads, f"{support.file} reference_index")
     _check_limit("layers", layers, f"{query.file} points")
     annotation = [
         TensorSpec(name="support", dtype="uint8", shape=[1, shots, size, size, COLOURS]),
@@ -139,6 +136,7 @@ def _check_shapes(model: Model) -> None:
         TensorSpec(name="visible", dtype="bool", shape=[1, shots, keypoints]),
     ]
     if structure == "reference_index":
+        _check_limit("heads", heads, f"{support.file} {structure}")
         annotation.append(TensorSpec(name=structure, dtype="int64", shape=[1, shots, keypoints, heads]))
     elif structure == "adjacency":
         annotation.append(TensorSpec(name=structure, dtype="bool", shape=[1, shots, keypoints, keypoints]))

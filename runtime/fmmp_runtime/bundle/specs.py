@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from fmmp_runtime.bundle.engines import EngineSpec
 from fmmp_runtime.files import write_atomically
-from fmmp_runtime.pose import InputConfig, Method, Structure
+from fmmp_runtime.pose import InputConfig, Method, ShownBy, Structure
 
 FORMAT = 2
 MODEL_FILE = "model.json"
@@ -114,19 +114,23 @@ class Model:
     engines: list[EngineSpec] = field(default_factory=list)  # may be added later
     padding: Method = "uniform"  # of a support's keypoints to K
     search: SearchSpec | None = None  # None: of a bundle that can't find
+    shown_by: ShownBy = "any"  # supports that must show a keypoint for it to be located
+    fixed_keypoints: bool = False  # no bundle for more keypoints can be exported
 
     @property
     def inputs(self) -> InputConfig:
         """What the support graph reads beside the image: the form of the links is the input that it has."""
         support = self.graphs["support"]
-        found = {tensor.name for tensor in support.inputs} & {*get_args(Structure)}
-        structure: Structure | None = found.pop() if found else None  # type: ignore[assignment]  # one of them
+        names = {tensor.name for tensor in support.inputs}
+        structure: Structure | None = next((form for form in get_args(Structure) if form in names), None)
         return InputConfig(
             image_size=self.image_size,
             max_keypoints=self.keypoints,
             padding=self.padding,
             structure=structure,
             num_heads=(support.shape("reference_index") or [0])[-1] if structure == "reference_index" else 0,
+            shown_by=self.shown_by,
+            fixed_keypoints=self.fixed_keypoints,
         )
 
     @cached_property

@@ -9,6 +9,7 @@ from fmmp_runtime.pose.errors import AnnotationError, BoxError, KeypointError, L
 from fmmp_runtime.pose.inputs import (
     InputConfig,
     Inputs,
+    ShownBy,
     Structure,
     crop_keypoints,
     stack_inputs,
@@ -50,6 +51,7 @@ __all__ = [
     "LinkError",
     "MeanPck",
     "Method",
+    "ShownBy",
     "Structure",
     "adjacency",
     "as_numbers",

@@ -13,9 +13,9 @@ class Pose:
     """The keypoints of one object."""
 
     keypoints: NDArray[np.float64]  # (K_c, 2) x, y in pixels of the whole image
-    score: NDArray[np.float64]  # (K_c,) in [0, 1]; the bundle says what it means; 0 if no support shows it
+    score: NDArray[np.float64]  # (K_c,) in [0, 1]; the bundle says what it means; 0 where not `known`
     links: NDArray[np.int64]  # (E, 2)
-    known: NDArray[np.bool_]  # (K_c,) visible in at least one support; the others are guesses
+    known: NDArray[np.bool_]  # (K_c,) shown by some support, or by every one, as the bundle says
     box: NDArray[
         np.float64
     ]  # x, y, width, height that was looked at; of the object, where it was searched for

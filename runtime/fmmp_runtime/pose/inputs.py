@@ -17,6 +17,7 @@ from fmmp_runtime.pose.padding import PADDING_SEED, Method, Padded, pad_alike
 from fmmp_runtime.pose.skeleton import adjacency, reference_index
 
 Structure = Literal["reference_index", "adjacency"]
+ShownBy = Literal["any", "every"]
 Inputs = dict[str, NDArray[Any]]  # tensors by the names that they have in a graph
 
 
@@ -29,6 +30,8 @@ class InputConfig:
     padding: Method = "uniform"  # of a category's keypoints to K, at deployment
     structure: Structure | None = "reference_index"  # the form in which it reads the links; None: not at all
     num_heads: int = 8  # M, columns of a reference index
+    shown_by: ShownBy = "any"  # supports that must show a keypoint for it to be located
+    fixed_keypoints: bool = False  # K can't be another: the weights are made for it
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -13,7 +13,12 @@ _MOST_INDEX = 2**53  # whole numbers above are not all float64s
 
 
 def check_support(
-    keypoints_px: ArrayLike, visible: ArrayLike, image_size_hw: tuple[int, int] | None, count: int
+    keypoints_px: ArrayLike,
+    visible: ArrayLike,
+    image_size_hw: tuple[int, int] | None,
+    count: int,
+    *,
+    fixed: bool = False,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Check the keypoints of one support image.
 
@@ -22,6 +27,7 @@ def check_support(
         visible: (K_c,) bool.
         image_size_hw: height and width; a visible keypoint lies inside or on the border. None: anywhere.
         count: K, the most that the model takes.
+        fixed: no model for more can be exported.
 
     Returns:
         The same as float64 and bool arrays.
@@ -36,9 +42,10 @@ def check_support(
     if shown.shape != points.shape[:1]:
         raise KeypointError(f"visible must be ({len(points)},), one flag a keypoint, got {shown.shape}")
     if len(points) > count:
+        mend = f"fmmp-export --keypoints {len(points)} makes one for them, or leave some out"
         raise KeypointError(
             f"{len(points)} keypoints do not fit: this model takes {count}; "
-            f"fmmp-export --keypoints {len(points)} makes one for them, or leave some out"
+            + ("its weights are made for so many: leave some out" if fixed else mend)
         )
     broken = np.flatnonzero(shown & ~np.isfinite(points).all(axis=1))
     if len(broken):

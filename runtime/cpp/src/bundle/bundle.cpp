@@ -46,6 +46,18 @@ TensorSpec const& GraphSpec::tensor(std::string const& name) const
     refuse(file + " has no input or output '" + name + "'");
 }
 
+TensorSpec const* Model::structure() const
+{
+    for (char const* const name : {kReferenceIndex, kAdjacency}) {
+        for (TensorSpec const& tensor : graphs.at("support").inputs) {
+            if (tensor.name == name) {
+                return &tensor;
+            }
+        }
+    }
+    return nullptr;
+}
+
 std::vector<TensorSpec> Model::state_tensors() const
 {
     std::vector<TensorSpec> tensors;

@@ -13,6 +13,7 @@ namespace fmmp::runtime {
 
 constexpr int kBundleFormat = 2;
 inline constexpr char kWeightsFile[] = "weights.bin";
+inline constexpr char kReferenceIndex[] = "reference_index", kAdjacency[] = "adjacency";
 constexpr size_t kShownDigits = 12;  // of a SHA-256, in messages and file names
 
 /// One ONNX file of the bundle.
@@ -47,9 +48,13 @@ struct Model {
     std::map<std::string, GraphSpec> graphs;
     std::map<std::string, std::string> files;  // name -> SHA-256, of every file but model.json and engines
     std::vector<EngineSpec> engines;
+    bool pads_uniformly = true;    // keypoints are filled up on the links; false: with hidden ones
+    bool every_support = false;    // must show a keypoint for it to be located; false: any may
+    bool fixed_keypoints = false;  // no bundle for more keypoints can be exported
 
-    /// M, the columns of the reference index.
-    int64_t heads() const { return graphs.at("support").tensor("reference_index").shape.back(); }
+    /// The input of the support graph in which it reads the links: the reference index (S, K, M), the
+    /// adjacency (S, K, K), or null where it reads none.
+    TensorSpec const* structure() const;
 
     /// The support state, in the order of the query graph's inputs.
     std::vector<TensorSpec> state_tensors() const;

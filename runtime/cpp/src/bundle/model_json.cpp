@@ -108,10 +108,17 @@ Model read_model(Json const& content)
         }
     }
     if (members.optional("padding")) {
-        if (std::string const method = members.text("padding"); method != "uniform") {
-            refuse_bundle("padding is " + shown(method) +
-                          ", this runtime pads uniformly alone: run the bundle from Python");
+        std::string const method = members.one_of("padding", {"uniform", "mixup", "zero"});
+        if (method == "mixup") {
+            refuse_bundle("padding is 'mixup', which this runtime can't draw: run the bundle from Python");
         }
+        model.pads_uniformly = method == "uniform";
+    }
+    if (members.optional("shown_by")) {
+        model.every_support = members.one_of("shown_by", {"any", "every"}) == "every";
+    }
+    if (members.optional("fixed_keypoints")) {
+        model.fixed_keypoints = members.flag("fixed_keypoints");
     }
     members.optional("search");  // this runtime finds nothing
     read_the_rest(members);

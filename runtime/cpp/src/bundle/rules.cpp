@@ -171,21 +171,32 @@ Tensors joined(Tensors first, Tensors const& second)
     return first;
 }
 
+/// The form of the links that a graph reads, as it must be.
+TensorSpec expected_structure(TensorSpec const& found, Model const& model)
+{
+    if (found.name == kAdjacency) {
+        return {found.name, dtype("bool"), {1, model.shots, model.keypoints, model.keypoints}};
+    }
+    int64_t const heads = found.shape.empty() ? 0 : found.shape.back();
+    check_limit("heads", double(heads), model.graphs.at("support").file + " " + found.name);
+    return {found.name, dtype("int64"), {1, model.shots, model.keypoints, heads}};
+}
+
 /// Whether the graphs take and give what the numbers of model.json say, and what one another gives.
 void check_shapes(Model const& model)
 {
     GraphSpec const &pair = model.graphs.at("pair"), &support = model.graphs.at("support"),
                     &query = model.graphs.at("query");
-    std::vector<int64_t> const &index = support.tensor("reference_index").shape,
-                               &answer = query.tensor("points").shape;
+    std::vector<int64_t> const& answer = query.tensor("points").shape;
     int64_t const shots = model.shots, count = model.keypoints, size = model.image_size,
-                  heads = index.empty() ? 0 : index.back(), layers = answer.empty() ? 0 : answer.front();
-    check_limit("heads", double(heads), support.file + " reference_index");
+                  layers = answer.empty() ? 0 : answer.front();
     check_limit("layers", double(layers), query.file + " points");
-    Tensors const annotation{{"support", dtype("uint8"), {1, shots, size, size, kColours}},
-                             {"keypoints", dtype("float32"), {1, shots, count, 2}},
-                             {"visible", dtype("bool"), {1, shots, count}},
-                             {"reference_index", dtype("int64"), {1, shots, count, heads}}};
+    Tensors annotation{{"support", dtype("uint8"), {1, shots, size, size, kColours}},
+                       {"keypoints", dtype("float32"), {1, shots, count, 2}},
+                       {"visible", dtype("bool"), {1, shots, count}}};
+    if (TensorSpec const* const structure = model.structure()) {
+        annotation.push_back(expected_structure(*structure, model));
+    }
     Tensors const frame{{"query", dtype("uint8"), {1, size, size, kColours}}};
     Tensors answers{{"points", dtype("float32"), {layers, 1, count, 2}},
                     {"score", dtype("float32"), {1, count}}};

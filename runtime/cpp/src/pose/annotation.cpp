@@ -22,15 +22,18 @@ bool lies_outside(Point const& point, Size const& image)
 
 }  // namespace
 
-void check_support(Points const& keypoints_px, Flags const& visible, Size const& image, int64_t count)
+void check_support(Points const& keypoints_px, Flags const& visible, Size const& image, int64_t count,
+                   bool fixed)
 {
     std::string const total = std::to_string(keypoints_px.size());
     if (keypoints_px.empty()) {
         refuse("keypoints must be a list of x, y pairs, got none");
     }
     if (int64_t(keypoints_px.size()) > count) {
-        refuse(total + " keypoints do not fit: this model takes " + std::to_string(count) +
-               "; fmmp-export --keypoints " + total + " makes one for them, or leave some out");
+        std::string const mend =
+            "fmmp-export --keypoints " + total + " makes one for them, or leave some out";
+        refuse(total + " keypoints do not fit: this model takes " + std::to_string(count) + "; " +
+               (fixed ? "its weights are made for so many: leave some out" : mend));
     }
     size_t outside = 0, first = 0;
     for (size_t number = 0; number < keypoints_px.size(); ++number) {

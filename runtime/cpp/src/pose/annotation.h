@@ -13,7 +13,9 @@ namespace fmmp::runtime {
 ///
 /// @param keypoints_px what a hidden one holds is not looked at.
 /// @param count K, the most that the model takes.
-void check_support(Points const& keypoints_px, Flags const& visible, Size const& image, int64_t count);
+/// @param fixed no model for more can be exported.
+void check_support(Points const& keypoints_px, Flags const& visible, Size const& image, int64_t count,
+                   bool fixed = false);
 
 struct WidenedBox {
     Box box;

@@ -63,6 +63,15 @@ std::vector<int64_t> reference_index(Flags const& visible, Links const& links, i
     return index;
 }
 
+Flags adjacency(Links const& links, int64_t count)
+{
+    Flags matrix(size_t(count * count), 0);
+    for (auto const& [start, end] : links) {
+        matrix[size_t(start * count + end)] = matrix[size_t(end * count + start)] = 1;
+    }
+    return matrix;
+}
+
 Links minimum_spanning_tree(Points const& keypoints, Flags const& visible)
 {
     std::vector<size_t> outside;  // visible, and not in the tree yet
@@ -98,10 +107,11 @@ Links minimum_spanning_tree(Points const& keypoints, Flags const& visible)
     return links;
 }
 
-Padded pad_keypoints(Points const& keypoints, Flags const& visible, Links const& links, int64_t count)
+Padded pad_keypoints(Points const& keypoints, Flags const& visible, Links const& links, int64_t count,
+                     bool uniformly)
 {
     int64_t const own = int64_t(keypoints.size()), extra = count - own;
-    int64_t const each = links.empty() ? 0 : extra / int64_t(links.size());
+    int64_t const each = links.empty() || !uniformly ? 0 : extra / int64_t(links.size());
     Padded padded{std::vector<float>(size_t(2 * count), 0.f), Flags(size_t(count), 0), links};
     for (size_t keypoint = 0; keypoint < keypoints.size(); ++keypoint) {
         padded.keypoints[2 * keypoint] = float(keypoints[keypoint].x);

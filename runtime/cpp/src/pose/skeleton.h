@@ -18,6 +18,9 @@ using Flags = std::vector<uint8_t>;                      // 0 or 1
 /// nowhere; a row that is too short is filled up with the keypoint itself.
 std::vector<int64_t> reference_index(Flags const& visible, Links const& links, int64_t heads);
 
+/// Which keypoints of `count` are linked, in both directions, whatever is visible: (count, count), 0 or 1.
+Flags adjacency(Links const& links, int64_t count);
+
 /// Links for a category without any: the shortest tree over its visible keypoints (Prim), sorted.
 Links minimum_spanning_tree(Points const& keypoints, Flags const& visible);
 
@@ -28,9 +31,10 @@ struct Padded {
     Links links;                   // the given ones, then the chains, link by link
 };
 
-/// Pad to `count` keypoints: equally many points on every link, dividing it equally; the remainder stays zero
-/// and hidden. FMMP, section 3.4, Eq. (8), in the form the released weights were trained with: see
-/// fmmp_runtime/pose/padding.py.
-Padded pad_keypoints(Points const& keypoints, Flags const& visible, Links const& links, int64_t count);
+/// Pad to `count` keypoints: with hidden ones at 0, or `uniformly`, equally many points on every link,
+/// dividing it equally; the remainder stays zero and hidden. FMMP, section 3.4, Eq. (8), in the form the
+/// released weights were trained with: see fmmp_runtime/pose/padding.py.
+Padded pad_keypoints(Points const& keypoints, Flags const& visible, Links const& links, int64_t count,
+                     bool uniformly = true);
 
 }  // namespace fmmp::runtime
