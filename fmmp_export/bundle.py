@@ -75,7 +75,7 @@ def describe(
         precision=precision,
         opset=OPSET,
         graphs={graph: _graph_spec(f"{graph}.onnx", model.graph) for graph, model in models.items()},
-        score=ScoreSpec(calibrated=calibrated, meaning=_meaning(calibrated)),
+        score=ScoreSpec(calibrated=calibrated, meaning=_meaning(network)),
         source=SourceSpec(file=source.name, sha256=sha256(source)),
         versions={
             "python": platform.python_version(),
@@ -210,10 +210,10 @@ def _tensor_spec(value: ir.Value) -> TensorSpec:
     return TensorSpec(name=value.name, dtype=value.dtype.numpy().name, shape=list(value.shape.numpy()))
 
 
-def _meaning(calibrated: bool) -> str:
-    if calibrated:
+def _meaning(network: Estimator) -> str:
+    if network.confidence.calibrated:
         return (
             f"estimated probability that the error is below {CORRECT_WITHIN:g} "
             "of the longer side of the object's box"
         )
-    return "agreement of the last layers; only the order has meaning, since it was not calibrated"
+    return f"{network.score_is}; only the order has meaning, since it was not calibrated"

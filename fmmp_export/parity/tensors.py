@@ -77,7 +77,12 @@ def compare_tensors(
         raise ValueError(
             f"no tensor of {graph} is called as torch {torch.__version__} would call it: export it again"
         )
-    scale = {name: max(float(np.abs(expected[name]).max()), 1.0) for name in common}
+    for name in common:
+        expected[name], found[name] = _without_infinities(expected[name], found[name])
+    scale = {
+        name: float(np.abs(expected[name]).max(where=np.isfinite(expected[name]), initial=1.0))
+        for name in common
+    }
     tolerance = TOLERANCES[precision]
     compare = SimpleCompareFunc(
         rtol=0,
@@ -86,7 +91,7 @@ def compare_tensors(
         error_quantile=QUANTILE,
     )
     answers = [
-        IterationResult({name: tensors[name].astype(np.float32) for name in common}, runner_name=runner)
+        IterationResult({name: tensors[name] for name in common}, runner_name=runner)
         for runner, tensors in (("graph", found), ("torch", expected))
     ]
     with G_LOGGER.verbosity(G_LOGGER.CRITICAL):  # it prints statistics of every tensor
@@ -101,6 +106,12 @@ def compare_tensors(
         )
         for name in common
     ]
+
+
+def _without_infinities(one: NDArray[Any], other: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Both as float32, with 0 where they are the same infinity, as what a mask leaves out: no difference."""
+    same = np.isinf(one) & (one == other)
+    return np.where(same, 0, one).astype(np.float32), np.where(same, 0, other).astype(np.float32)
 
 
 def _error(verdict: Any, precision: Precision) -> float:  # noqa: ANN401  # Polygraphy's OutputCompareResult

@@ -52,6 +52,7 @@ class Estimator(nn.Module):
     config: Config
     confidence: Confidence
     host_step: ClassVar[str | None] = None  # what of `support_state` no graph can do; then there is no export
+    score_is: ClassVar[str] = "agreement of the last layers"  # what the score is made of
 
     def support_state(self, support: Tensor, *annotation: Any, **named: Any) -> Any:  # noqa: ANN401
         """Compute once what every query of these supports needs.

@@ -330,11 +330,13 @@ def test_bundles_that_do_not_open(api: Api, bundle: Path, tmp_path: Path) -> Non
         api.open(copy)
 
 
-def test_a_network_that_is_padded_otherwise(api: Api, bundle: Path, tmp_path: Path) -> None:
+def test_a_network_that_is_padded_at_random(api: Api, bundle: Path, tmp_path: Path) -> None:
     copy = copy_bundle(bundle, tmp_path / "copy")
     model = json.loads((copy / "model.json").read_text())
-    (copy / "model.json").write_text(json.dumps(model | {"padding": "zero"}))
-    with pytest.raises(FmmpError, match='padding is "zero", this runtime pads uniformly alone'):
+    (copy / "model.json").write_text(json.dumps(model | {"padding": "mixup"}))
+    with pytest.raises(
+        FmmpError, match="padding is 'mixup', which this runtime can't draw: run the bundle from Python"
+    ):
         api.open(copy)
 
 

@@ -69,6 +69,8 @@ class Features(nn.Sequential):
 class Escape(Estimator):
     """The network; without super-keypoints, its baseline."""
 
+    score_is = "height of a keypoint's heat map"
+
     def __init__(self, config: EscapeConfig) -> None:
         super().__init__()
         self.config: EscapeConfig = config

@@ -97,6 +97,7 @@ class PomNet(Estimator):
     cell_code: Tensor
     encoder: Sequence[EncoderLayer]
     decoder: Sequence[DecoderLayer]
+    score_is = "height of a keypoint's heat map"
 
     def __init__(self, config: PomNetConfig) -> None:
         super().__init__()
