@@ -87,6 +87,7 @@ def describe(
         search=_search_spec(network) if "search" in models else None,
         shown_by=inputs.shown_by,
         fixed_keypoints=inputs.fixed_keypoints,
+        answer=network.answer,
     )
 
 

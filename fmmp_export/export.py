@@ -106,7 +106,7 @@ def export_bundle(
         )
         log.info("comparing with torch")
         parity = verify.measure(network, Bundle(path=folder, model=model), examples, names)
-        verify.check(parity, precision)
+        verify.check(parity, precision, model.answer)
         model = dataclasses.replace(model, parity=verify.as_json(parity))
         model.write(folder)
     return Export(

@@ -183,7 +183,7 @@ def _compare(
         keypoint_mean_px=distance_px[-1].mean(0).tolist(),
         score_max=apart.score_max,
         pairs=len(examples),
-        faults=faults(limits(bundle.model.precision, apart, share)),
+        faults=faults(limits(bundle.model.precision, apart, share, bundle.model.answer)),
     )
 
 

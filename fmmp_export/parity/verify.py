@@ -16,7 +16,7 @@ from fmmp_export.graph.search_parts import TEMPLATE_INPUTS
 from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.reference import Reference
-from fmmp_runtime.bundle.specs import Precision
+from fmmp_runtime.bundle.specs import Answer, Precision
 from fmmp_runtime.parity import (
     PCK_THRESHOLD,
     Difference,
@@ -153,7 +153,7 @@ def make_reference(network: Estimator, examples: Sequence[Example]) -> Reference
     )
 
 
-def check(parity: Parity, precision: Precision) -> None:
+def check(parity: Parity, precision: Precision, answer: Answer = "points") -> None:
     """Refuse a bundle that is too far off.
 
     Raises:
@@ -167,7 +167,7 @@ def check(parity: Parity, precision: Precision) -> None:
     )
     share = Share(torch=parity.pck_torch, bundle=parity.pck_bundle, pairs=parity.pairs)
     checks = [
-        *limits(precision, difference, share),
+        *limits(precision, difference, share, answer),
         cached_limit(precision, parity.state_max),
         search_limit(precision, parity.search_max),
     ]

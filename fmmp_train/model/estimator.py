@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from fmmp_runtime.bundle.specs import Answer
 from fmmp_runtime.pose import InputConfig, support_inputs
 from fmmp_train.model.confidence import Confidence
 from fmmp_train.model.images import normalize
@@ -53,6 +54,7 @@ class Estimator(nn.Module):
     confidence: Confidence
     host_step: ClassVar[str | None] = None  # what of `support_state` no graph can do; then there is no export
     score_is: ClassVar[str] = "agreement of the last layers"  # what the score is made of
+    answer: ClassVar[Answer] = "points"  # how it comes to its points
 
     def support_state(self, support: Tensor, *annotation: Any, **named: Any) -> Any:  # noqa: ANN401
         """Compute once what every query of these supports needs.

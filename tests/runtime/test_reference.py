@@ -12,7 +12,7 @@ from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.reference import Reference, compare
 from fmmp_runtime.bundle.specs import REFERENCE_FILE, BundleError, Precision
 from fmmp_runtime.files import sha256
-from fmmp_runtime.parity import Difference, faults, limits_in_use
+from fmmp_runtime.parity import Difference, Share, faults, limits, limits_in_use
 from tests.fakes.bundle import SIZE, add_reference, write_bundle
 
 
@@ -36,6 +36,17 @@ def test_a_shift_is_found_in_its_layer_and_in_pixels(bundle: Path, graph: str) -
     assert found.max_px == pytest.approx(0.01 * SIZE * 2**0.5, rel=1e-3)
     assert found.per_layer_max == pytest.approx([0, 0.01], abs=1e-6)
     assert "0.01, at most 0.0001" in faults(limits_in_use(opened.model, found))[0]
+
+
+@pytest.mark.parametrize(("p99_px", "is_wrong"), [(0.02, False), (0.03, True), (float("nan"), True)])
+def test_cells_of_a_heat_map_may_be_others_now_and_then(bundle: Path, p99_px: float, is_wrong: bool) -> None:
+    model = replace(Bundle.open(bundle).model, answer="cells")
+    difference = Difference(max_px=40, p99_px=p99_px, per_layer_max=[0.2], score_max=0)
+    assert bool(faults(limits_in_use(model, difference))) == is_wrong
+    share = Share(torch=50.0, bundle=50.0, pairs=48)
+    assert bool(faults(limits("fp32", difference, share, "cells"))) == is_wrong
+    assert faults(limits("fp32", difference, share))
+    assert faults(limits("fp32", replace(difference, p99_px=0), replace(share, bundle=50.3), "cells"))
 
 
 @pytest.mark.parametrize(

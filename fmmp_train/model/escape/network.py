@@ -70,6 +70,7 @@ class Escape(Estimator):
     """The network; without super-keypoints, its baseline."""
 
     score_is = "height of a keypoint's heat map"
+    answer = "cells"
 
     def __init__(self, config: EscapeConfig) -> None:
         super().__init__()

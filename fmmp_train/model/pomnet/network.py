@@ -98,6 +98,7 @@ class PomNet(Estimator):
     encoder: Sequence[EncoderLayer]
     decoder: Sequence[DecoderLayer]
     score_is = "height of a keypoint's heat map"
+    answer = "cells"
 
     def __init__(self, config: PomNetConfig) -> None:
         super().__init__()

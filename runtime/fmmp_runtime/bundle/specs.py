@@ -25,6 +25,7 @@ WEIGHTS_FILE = "weights.bin"
 REFERENCE_FILE = "reference.safetensors"  # what PyTorch answers to a few crops; no engine depends on it
 
 Precision = Literal["fp32", "fp16", "int8"]  # int8 is the backbone alone
+Answer = Literal["points", "cells"]  # cells: points are picked on a heat map, and rounding may pick others
 Target = Literal["cpu", "gpu"]  # what the order of the graphs' arithmetic is made for
 
 
@@ -116,6 +117,7 @@ class Model:
     search: SearchSpec | None = None  # None: of a bundle that can't find
     shown_by: ShownBy = "any"  # supports that must show a keypoint for it to be located
     fixed_keypoints: bool = False  # no bundle for more keypoints can be exported
+    answer: Answer = "points"  # how the network comes to its points
 
     @property
     def inputs(self) -> InputConfig:

@@ -121,6 +121,9 @@ Model read_model(Json const& content)
         model.fixed_keypoints = members.flag("fixed_keypoints");
     }
     members.optional("search");  // this runtime finds nothing
+    if (members.optional("answer")) {
+        members.one_of("answer", {"points", "cells"});  // how the network comes to its points
+    }
     read_the_rest(members);
     members.no_others();
     check_rules(model);
