@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command, import and link of the README holds: commands are parsed by the programs they name, not run.
+"""Every command, import and link of the pages holds: commands are parsed by the programs they name, not run.
 
 `make test` and `make demo` run for themselves.
 """
@@ -19,7 +19,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted(
     page.relative_to(ROOT).as_posix()
     for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "models").glob("*.md"))
@@ -30,7 +29,21 @@ SCRIPTS = {
     if script.dist is not None and script.dist.name == "fmmp"
 }
 SHELL = ("sh", "bash", "shell", "console")
-ELSEWHERE = ("cd", "git", "pip", "export", "source", "apt-get", "sudo", "trtexec")  # not ours to judge
+ELSEWHERE = (
+    "cd",
+    "git",
+    "pip",
+    "export",
+    "source",
+    "apt-get",
+    "sudo",
+    "trtexec",
+    "torchrun",
+    "accelerate",
+    "cmake",
+    "npm",
+    "fmmp_locate",
+)  # not ours to judge
 
 
 class Parsed(Exception):  # a signal, not a fault
@@ -38,9 +51,11 @@ class Parsed(Exception):  # a signal, not a fault
 
 
 def blocks(*languages: str) -> Iterator[str]:
-    for language, body in re.findall(r"^```(\w+)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL):
-        if language in languages:
-            yield body
+    for page in PAGES:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for language, body in re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
+            if language in languages:
+                yield body
 
 
 def commands() -> Iterator[list[str]]:
@@ -50,15 +65,17 @@ def commands() -> Iterator[list[str]]:
         for line in block.replace("\\\n", " ").splitlines():
             if prompts and not line.startswith("$ "):
                 continue  # what a command printed
-            for part in re.split(r"&&|\|(?!\|)|;", line.removeprefix("$ ")):
-                words = shlex.split(part, comments=True)
+            for part in re.split(r"&&|\|(?!\|)|;", re.sub(r"(^|\s)#.*", "", line.removeprefix("$ "))):
+                words = shlex.split(part) if "..." not in part else []
                 while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
                     words = words[1:]
                 if words:
                     yield words
 
 
-@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [list(each) for each in dict.fromkeys(map(tuple, commands()))], ids=" ".join
+)
 def test_command_is_understood(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     program = Path(words[0]).name
     if program == "make":
@@ -77,7 +94,7 @@ def test_command_is_understood(words: list[str], monkeypatch: pytest.MonkeyPatch
     elif program.startswith("python") and words[1:2] == ["-m"]:
         assert importlib.util.find_spec(words[2]), f"no module {words[2]}"
     else:
-        assert program in ELSEWHERE, f"the README names {program!r}, which this test does not know"
+        assert program in ELSEWHERE, f"a page names {program!r}, which this test does not know"
 
 
 @pytest.mark.parametrize("code", list(blocks("python")))
