@@ -192,6 +192,59 @@ describe("in the browser", () => {
     expect((await studio.project()).pictures).toHaveLength(1);
   });
 
+  test("several objects of one picture, each with its box", async () => {
+    await studio.add(given.support, given.query, given.annotation);
+    await studio.until(answered, "an answer");
+    await studio.page.locator(".pane.answer canvas").focus();
+    await studio.page.keyboard.press("o");
+    await studio.drag("answer", [60, 120], [620, 470]);
+    const two = await studio.until(({ annotations }) => annotations.filter(({ proposal }) => proposal).length === 2, "an answer in the box");
+    const [first, second] = two.annotations.filter(({ proposal }) => proposal);
+    expect(second!.box![0]).toBeCloseTo(60, -1);
+    expect(furthest(first!.proposal!.points, second!.proposal!.points)).toBeGreaterThan(0.1);
+    await studio.shoot("objects");
+    await studio.page.keyboard.press("m");
+    await studio.page.keyboard.press("a"); // the first; then the other one is shown for review
+    await studio.page.keyboard.press("r");
+    expect((await studio.project()).annotations.map(({ status }) => status)).toEqual(["example", "accepted", "rejected"]);
+  });
+
+  test("frames of a video become pictures", async () => {
+    const recorded = await studio.page.evaluate(async () => {
+      const canvas = Object.assign(document.createElement("canvas"), { width: 160, height: 120 });
+      const context = canvas.getContext("2d")!;
+      const recorder = new MediaRecorder(canvas.captureStream(20), { mimeType: "video/webm" });
+      const parts: Blob[] = [];
+      recorder.ondataavailable = ({ data }) => parts.push(data);
+      recorder.start();
+      for (let step = 0; step < 30; step++) {
+        context.fillStyle = `hsl(${12 * step} 90% 50%)`;
+        context.fillRect(0, 0, 160, 120);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      await new Promise((resolve) => {
+        recorder.onstop = resolve;
+        recorder.stop();
+      });
+      return [...new Uint8Array(await new Blob(parts).arrayBuffer())];
+    });
+    const file = { name: "walk.webm", mimeType: "video/webm", buffer: Buffer.from(recorded) };
+    await studio.page.setInputFiles("input[type=file]", file);
+    const dialog = studio.page.getByRole("dialog", { name: "Frames of walk.webm" });
+    const slider = dialog.getByLabel("Time in the video");
+    await slider.focus();
+    await slider.fill("0.5");
+    await dialog.getByRole("button", { name: "Take this frame" }).click();
+    await studio.page.waitForFunction(() => document.querySelectorAll(".strip li").length === 1);
+    await studio.shoot("video");
+    await dialog.getByLabel("Seconds between frames").fill("0.4");
+    await dialog.getByRole("button", { name: "Take all" }).click();
+    await studio.page.waitForFunction(() => document.querySelectorAll(".strip li").length >= 4);
+    await dialog.getByRole("button", { name: "Close" }).click();
+    const { pictures } = await studio.project();
+    expect(pictures[0]).toMatchObject({ name: "walk-0.50s.png", width: 160, height: 120 });
+  });
+
   test("works without a network after the first visit", async () => {
     await kept.setOffline(true);
     await studio.page.reload();
@@ -225,6 +278,17 @@ describe("at any size and light", () => {
     expect(wide).toBe(true);
     await studio.close();
   });
+});
+
+test("a full disk is said, and what was there stays", async () => {
+  const context = await browser.newContext(); // a browser measures its storage once in a while: before the first picture here
+  const studio = await StudioPage.openIn(context, given.static, "page");
+  const session = await context.newCDPSession(studio.page);
+  await session.send("Storage.overrideQuotaForOrigin", { origin: new URL(given.static).origin, quotaSize: 1 });
+  await studio.page.setInputFiles("input[type=file]", given.support);
+  await studio.page.waitForFunction(() => /storage is full/.test(document.querySelector(".problem")!.textContent!));
+  expect((await studio.project()).pictures).toEqual([]);
+  await studio.close();
 });
 
 describe("a bundle that can't be trusted", () => {
