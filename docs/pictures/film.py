@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
+
+from fmmp_runtime.media.image import Image, read_image
 
 WIDTH = 880  # pixels
 STEP_MS, LAST_MS = 700, 2500
@@ -25,17 +28,16 @@ def main(frames: Path) -> None:
     if not files:
         raise FileNotFoundError(f"no frames (*.png) in {frames}: scripts/film.mjs takes them")
     film = cv2.Animation()
-    pictures = [cv2.imread(str(file)) for file in files]
-    film.frames = [_small(picture) for picture in pictures]
+    film.frames = [_small(read_image(file)[..., ::-1]) for file in files]
     film.durations = [STEP_MS] * (len(files) - 1) + [LAST_MS]
     if not cv2.imwriteanimation(str(TARGET), film, [cv2.IMWRITE_WEBP_QUALITY, 70]):
         raise OSError(f"{TARGET} can't be written")
     print(f"{TARGET}: {len(files)} frames, {TARGET.stat().st_size >> 10} kB")
 
 
-def _small(picture: cv2.typing.MatLike) -> cv2.typing.MatLike:
+def _small(picture: Image) -> Image:
     height = round(picture.shape[0] * WIDTH / picture.shape[1])
-    return cv2.resize(picture, (WIDTH, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(picture, (WIDTH, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 if __name__ == "__main__":
