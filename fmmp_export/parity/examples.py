@@ -63,7 +63,9 @@ def draw_calibration(config: InputConfig) -> list[Image]:
 
 def _photographs(config: InputConfig) -> Source:
     files = [photograph_folder() / name for name in PHOTOGRAPHS]
-    return _Photographs([read_image(file) for file in files], min(PER_PHOTOGRAPH, config.max_keypoints))
+    # Padding with hidden keypoints leaves one at least, which is where a careless graph divides 0 by 0.
+    slots = config.max_keypoints - 1 if config.padding == "zero" else config.max_keypoints
+    return _Photographs([read_image(file) for file in files], min(PER_PHOTOGRAPH, max(slots, 1)))
 
 
 def _mixture(config: InputConfig, shots: int, source: Source) -> Mixture:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from fmmp_export.cli.parity import main as parity
 from fmmp_export.export import build_graphs, export_bundle, with_keypoints
 from fmmp_export.graph.parts import flatten_state
+from fmmp_export.parity.examples import draw_examples
 from fmmp_runtime import PoseEstimator, Support
 from fmmp_runtime.bundle.reference import Reference, compare
 from fmmp_runtime.cli.run import main as run
@@ -246,6 +247,13 @@ def test_commands_run_it_and_compare_it(
     said = capsys.readouterr().out
     assert "PASS: it gives what the checkpoint gives" in said
     assert said.count("all within their tolerance") == 2, said  # what a mask makes infinite neither
+
+
+def test_an_export_is_compared_on_absent_keypoints_too() -> None:
+    reads = CapeFormerConfig(backbone="test_resnet", **SHAPE).inputs
+    (example,), _ = draw_examples(reads, shots=1, data=None, count=1)
+    assert example.num_keypoints == reads.max_keypoints - 1
+    assert not example.support_visible[:, -1].any()
 
 
 def test_what_no_graph_can_do_is_said() -> None:
