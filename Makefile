@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make demo` and `make test` set everything up themselves, in .venv; a second run starts at once.
 .DEFAULT_GOAL := help
-.PHONY: help install nvidia studio test quick floors demo docs lint format clean
+.PHONY: help install nvidia studio test quick faults floors demo docs lint format clean
 
 BASE_PYTHON ?= python3
 WORKERS ?= 2
@@ -18,6 +18,7 @@ help:
 	@echo "make demo     export the demo model and find keypoints in photographs (pictures in demo/)"
 	@echo "make test     run every test that this machine can run"
 	@echo "make quick    the tests of an edit: no exports, no training, no compiling"
+	@echo "make faults   hostile inputs, kills and breaks of the code, in short; python -m tests.faults.long goes on"
 	@echo "make floors   the runtime's tests with the oldest packages that pyproject.toml allows, in build/floors"
 	@echo "make docs     the pages of docs/ and the API from the docstrings, into build/docs"
 	@echo "make lint     the checks of a commit;  make format  put the code in the project's form"
@@ -44,6 +45,9 @@ test: $(STAMP)
 
 floors: $(STAMP)
 	$(BIN)/python tests/project/floors.py
+
+faults: $(STAMP)
+	$(BIN)/python -m pytest -q -m faults --durations=5
 
 quick: $(STAMP)
 	$(BIN)/python -m pytest -q -m "not slow" --durations=5
@@ -78,6 +82,6 @@ $(STAMP): $(BIN)/python pyproject.toml CMakeLists.txt $(ROOMS) $(CPP)
 	@mkdir -p build
 	-@$(BIN)/python trt_plugins/tensorrt/fetch_nvidia.py headers
 	@echo "installing into $(VENV); the words of pip and CMake go to $(LOG)"
-	@$(BIN)/python -m pip install --verbose --editable '.[train,export,studio,dev,docs]' > $(LOG) 2>&1 || { tail -n 50 $(LOG); exit 1; }
+	@$(BIN)/python -m pip install --verbose --editable '.[train,export,studio,sign,dev,docs]' > $(LOG) 2>&1 || { tail -n 50 $(LOG); exit 1; }
 	@sed -n 's|^ *-- \(fmmp: .*\)|\1|p' $(LOG)
 	@touch $@

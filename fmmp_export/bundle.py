@@ -20,6 +20,7 @@ import onnx_ir as ir
 from fmmp_export.graph.operator import OPSET
 from fmmp_export.graph.writer import WEIGHTS
 from fmmp_runtime.bundle.engines import FOLDER
+from fmmp_runtime.bundle.signature import SIGNATURE_FILE
 from fmmp_runtime.bundle.specs import (
     FORMAT,
     MODEL_FILE,
@@ -40,7 +41,13 @@ from fmmp_train.model.estimator import Estimator
 from fmmp_train.model.fmmp.search import CENTER_FIT, MIRROR_FIT, MIRROR_PEAK, MIRRORED, Search
 from fmmp_train.model.images import MEAN, STD
 
-_OWN = (MODEL_FILE, REFERENCE_FILE, WEIGHTS, FOLDER)  # and the graphs: what a bundle consists of
+_OWN = (
+    MODEL_FILE,
+    SIGNATURE_FILE,
+    REFERENCE_FILE,
+    WEIGHTS,
+    FOLDER,
+)  # and the graphs: what a bundle consists of
 OLD = ".old"  # ends the name of what is being replaced
 MADE_WITH = ("fmmp", "torch", "onnx", "onnxscript", "onnxruntime", "timm")
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fmmp_runtime.bundle import signature
 from fmmp_runtime.cli.arguments import add_out, add_overwrite, new_parser, positive
 from fmmp_runtime.cli.command import command
 
@@ -24,8 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.arch and args.backend == "onnx":
         parser.error("--arch is for engines: say --backend tensorrt or tensorrt-rtx too")
-    if args.bundle and args.backend == "onnx":
-        parser.error("--bundle adds engines: say --backend tensorrt or tensorrt-rtx too")
+    if args.bundle and args.backend == "onnx" and args.sign is None:
+        parser.error("--bundle adds engines: say --backend tensorrt or tensorrt-rtx too; or --sign")
     if args.target == "cpu" and (args.backend != "onnx" or args.msda not in (None, "fmmp")):
         parser.error("--target cpu is for our operator in ONNX Runtime: leave out --backend and --msda")
     if args.bundle and (
@@ -34,12 +35,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     ):
         parser.error("--bundle adds engines to what was exported: beside it, only --backend and --arch count")
     _check_free(args)
+    key = None if args.sign is None else signature.read_private(args.sign)  # before minutes of work
     from fmmp_train.terminal import show_steps  # needs rich, of the extra
 
     with show_steps("fmmp_export"):
-        lines = _export(args)[1] if args.backend == "onnx" else _export_engines(args)
+        lines = _made(args)
+    if key is not None:
+        bundle = args.bundle or _out(args)
+        signature.sign(bundle, key)
+        lines.append(f"{bundle}: signed with {args.sign}")
     print("\n".join(lines))
     return 0
+
+
+def _made(args: argparse.Namespace) -> list[str]:
+    """Make what is asked for; returns what there is to say of it."""
+    if args.backend != "onnx":
+        return _export_engines(args)
+    return [] if args.bundle else _export(args)[1]  # a bundle that is only to be signed
 
 
 def _out(args: argparse.Namespace) -> Path:
@@ -161,6 +174,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--data", type=Path, help="MP-100-style folder to compare on (default: a few photographs)"
+    )
+    parser.add_argument(
+        "--sign",
+        type=Path,
+        metavar="KEY",
+        help="Ed25519 private key (PEM) to sign with, for fmmp-run --verify; also of a --bundle as it is",
     )
     return parser
 

@@ -59,20 +59,28 @@ class PoseEstimator:
     After an error it works on as before.
     """
 
-    def __init__(self, bundle: Path | str, backend: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Path | str,
+        backend: str = "auto",
+        threads: int | None = None,
+        verify: Path | str | None = None,
+    ) -> None:
         """Open a bundle.
 
         Args:
             bundle: the folder that fmmp-export wrote.
             backend: "auto", or one of `fmmp_runtime.backends.NAMES`.
             threads: of a run; None takes one a physical core.
+            verify: file of the public key of whoever must have signed the bundle (`fmmp-export --sign`);
+                None takes anybody's. Needs the extra [sign].
 
         Raises:
             OSError: there is no such bundle.
-            BundleError: it is incomplete, changed or of another format.
+            BundleError: it is incomplete, changed, of another format, or not signed with that key.
             BackendError: it cannot run here.
         """
-        self.bundle = Bundle.open(bundle)
+        self.bundle = Bundle.open(bundle, verify)
         self.model = self.bundle.model
         self.backend = backends.create(backend, self.bundle, threads)
         self.backend.load("query")

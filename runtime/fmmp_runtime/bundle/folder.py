@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmmp_runtime import settings
-from fmmp_runtime.bundle import engines, rules
+from fmmp_runtime.bundle import engines, rules, signature
 from fmmp_runtime.bundle.engines import EngineKey, EngineSpec
 from fmmp_runtime.bundle.specs import FORMAT, MODEL_FILE, REFERENCE_FILE, BundleError, Model
 from fmmp_runtime.files import sha256
@@ -23,8 +23,12 @@ class Bundle:
     model: Model
 
     @classmethod
-    def open(cls, path: Path | str) -> "Bundle":
+    def open(cls, path: Path | str, verify: Path | str | None = None) -> "Bundle":
         """Read model.json and compare the hash of every file that it names.
+
+        Args:
+            path: the folder.
+            verify: file of the public key whose owner must have signed it (`signature`); None: anybody.
 
         Raises:
             OSError: no such folder, or not readable.
@@ -35,7 +39,10 @@ class Bundle:
             raise FileNotFoundError(
                 f"no bundle at {folder}: expected a folder with {MODEL_FILE} (fmmp-export writes one)"
             )
-        model = read_model(folder / MODEL_FILE)
+        content = read_bytes(folder / MODEL_FILE)
+        if verify is not None:
+            signature.check(content, folder, Path(verify))
+        model = parse_model(content, folder / MODEL_FILE)
         for name, expected in model.files.items():
             _compare(sha256(_there(folder / name)), expected, folder / name)
         return cls(path=folder, model=model)
@@ -71,19 +78,28 @@ class Bundle:
         return {file: digest for file, digest in self.model.files.items() if file not in others}
 
 
-def read_model(file: Path) -> Model:
+def read_bytes(file: Path) -> bytes:
     """Read a model.json.
 
     Raises:
         OSError: not readable.
-        BundleError: says which key is wrong, and what to do.
+        BundleError: it is not there, or far too large.
     """
     if not file.is_file():
         raise BundleError(f"{file.parent} is not a bundle: it has no {MODEL_FILE} (fmmp-export writes one)")
     if file.stat().st_size > MAX_MODEL_BYTES:
         raise BundleError(f"{file} is larger than {MAX_MODEL_BYTES >> 20} MiB: export the bundle again")
+    return file.read_bytes()
+
+
+def parse_model(data: bytes, file: Path) -> Model:
+    """What a model.json says; `file` is for messages.
+
+    Raises:
+        BundleError: says which key is wrong, and what to do.
+    """
     try:
-        content = settings.parse(file.read_text(encoding="utf-8"))
+        content = settings.parse(data.decode())
     except ValueError as error:
         raise BundleError(
             f"{file} is not JSON, so the bundle is broken: export it again ({error})"

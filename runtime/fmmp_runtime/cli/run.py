@@ -49,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         frames=args.frames,
         backend=args.backend,
         threads=args.threads,
+        verify=args.verify,
         json=args.json,
         names=args.names,
         threshold=args.threshold,
@@ -131,6 +132,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--frames", type=positive, metavar="N", help="stop a video or camera after N frames")
     parser.add_argument("--backend", default="auto", choices=("auto", *NAMES), help="(default: %(default)s)")
     parser.add_argument("--threads", type=positive, metavar="N", help="of a run (default: all cores)")
+    parser.add_argument(
+        "--verify", type=Path, metavar="KEY", help="public key of whoever must have signed the bundle"
+    )
     parser.add_argument(
         "--json",
         type=Path,

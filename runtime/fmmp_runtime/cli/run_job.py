@@ -55,6 +55,7 @@ class Job:
     frames: int | None = None  # of a video or camera, at most
     backend: str = "auto"
     threads: int | None = None  # of a run; None: all cores
+    verify: Path | None = None  # public key that the bundle must be signed with
     json: Path | None = None  # file for a line a query; "-": stdout
     names: bool = False  # write names or numbers beside the keypoints
     threshold: float = UNSURE  # a score below it is drawn hollow
@@ -68,7 +69,7 @@ def run(job: Job) -> list[str]:
     """
     if job.folder is not None:
         _make_folder(job.folder)
-    estimator = PoseEstimator(job.bundle, job.backend, job.threads)
+    estimator = PoseEstimator(job.bundle, job.backend, job.threads, job.verify)
     examples: list[Example] = []
     if job.state is not None:
         state = estimator.load_state(job.state)
