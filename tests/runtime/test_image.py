@@ -313,6 +313,14 @@ def test_cut_off_file(tmp_path: Path, ending: str, share: float) -> None:
         read_image(file)
 
 
+def test_header_and_pixels_must_agree(tmp_path: Path) -> None:
+    """The limit of pixels goes by the header, which decoders may read otherwise."""
+    data = cv2.imencode(".ppm", PICTURE)[1].tobytes()
+    (tmp_path / "a.ppm").write_bytes(data.replace(b"21 13", b"21`13", 1))
+    with pytest.raises(ImageError, match=r"its header says 21 x 255 pixels, in it are 21 x 13"):
+        read_image(tmp_path / "a.ppm")
+
+
 def test_preview_in_the_header_does_not_hide_a_cut(tmp_path: Path) -> None:
     """The header of a camera's JPEG holds a small JPEG with an end marker of its own."""
     whole = cv2.imencode(".jpg", np.tile(PICTURE, (5, 5, 1)))[1].tobytes()

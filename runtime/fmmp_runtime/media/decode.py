@@ -40,7 +40,15 @@ def decode(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> tuple[Imag
     if header.kind == "PNG" and b"IEND" not in data:
         raise ImageError(f"{name} is cut off after {len(data)} bytes: copy it again")
     pixels, more = _to_rgb(_decode(data, header, name), name)
-    return turn(pixels, header.orientation), notes + more
+    image = turn(pixels, header.orientation)
+    # The limit of pixels and annotations go by the header. Of AVIF's parts it names the largest.
+    if image.shape[:2] != header.size_hw and header.kind not in ("AVIF", "HEIC"):
+        height, width = header.size_hw
+        raise ImageError(
+            f"{name} is damaged: its header says {width} x {height} pixels, in it are "
+            f"{image.shape[1]} x {image.shape[0]}: copy it again"
+        )
+    return image, notes + more
 
 
 def check_header(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Header:
