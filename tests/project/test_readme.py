@@ -36,6 +36,7 @@ ELSEWHERE = (
     "export",
     "source",
     "apt-get",
+    "openssl",
     "sudo",
     "trtexec",
     "torchrun",
