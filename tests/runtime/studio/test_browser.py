@@ -79,6 +79,7 @@ def test_the_page_in_a_browser(chromium: str, bundle: Path, static: str, tmp_pat
         tmp_path / "left.png",
     ]
     run += ["--annotation", annotation, "--query", tmp_path / "right.png", "--out", tmp_path / "found"]
+    run += ["--box", "whole"]  # as the page asks; fmmp-run alone would search
     subprocess.run(run, check=True, capture_output=True)
     found = json.loads((tmp_path / "found" / "right-pose.json").read_text())
     given = {
