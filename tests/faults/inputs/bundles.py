@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 from fmmp_runtime import PoseEstimator, Support, SupportState
-from fmmp_runtime.bundle.folder import Bundle
+from fmmp_runtime.bundle.folder import Bundle, parse_model
 from fmmp_runtime.files import sha256
 from fmmp_runtime.support_state import _digest
 from tests.cpp.build import Probe
@@ -75,8 +75,9 @@ def model_lies(folder: Path) -> Strike:
     def strike(draw: random.Random) -> bool:
         text = spoil_json(content, draw)
         (told / "model.json").write_text(text)
+        follows_rules = ends_well(lambda: parse_model(text.encode(), told / "model.json")) is not None
+        _agree(follows_rules, "bundle", file=str(told))  # C++ looks at the files that it uses, and later
         taken = ends_well(lambda: Bundle.open(told)) is not None
-        _agree(taken, "bundle", file=str(told))
         if taken:
             _use(told, good)
         return taken
