@@ -57,6 +57,7 @@ def export_bundle(
     batches: Sequence[int] = (),
     msda: Msda = "fmmp",
     data: Path | None = None,
+    links_from: int | None = None,
 ) -> Export:
     """Write the bundle of a checkpoint, after comparing it with the checkpoint on real crops.
 
@@ -72,6 +73,7 @@ def export_bundle(
         msda: the deformable attention as our operator, as NVIDIA's plugin, or in standard operators.
         data: MP-100-style folder to compare on its validation split; None takes a few photographs that an
             installed package ships.
+        links_from: 0 or 1, the number of the first keypoint in its skeletons; None: as its file says.
 
     Raises:
         OSError: the checkpoint or the data can't be read, or `out` not written.
@@ -81,7 +83,9 @@ def export_bundle(
     bundle.check_free(out)
     network = with_keypoints(load_model(checkpoint), keypoints)
     log.info("a checkpoint of %s: %s", SYSTEMS[name_of(network)].title, network.config.to_json())
-    examples, names = draw_examples(network.config.inputs, shots=shots, data=data, count=COUNT)
+    examples, names = draw_examples(
+        network.config.inputs, shots=shots, data=data, count=COUNT, links_from=links_from
+    )
     models = build_graphs(
         network,
         precision=precision,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmmp_runtime.bundle import signature
-from fmmp_runtime.cli.arguments import add_out, add_overwrite, new_parser, positive
+from fmmp_runtime.cli.arguments import add_links_from, add_out, add_overwrite, new_parser, positive
 from fmmp_runtime.cli.command import command
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def _export(args: argparse.Namespace) -> tuple[Path, list[str]]:
         batches=sorted({*args.batch} - {1}),
         msda=msda,
         data=args.data,
+        links_from=args.links_from,
     )
     return made.path, [
         f"{made.path}: {made.model.precision} for a {made.model.target.upper()}, "
@@ -175,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", type=Path, help="MP-100-style folder to compare on (default: a few photographs)"
     )
+    add_links_from(parser)
     parser.add_argument(
         "--sign",
         type=Path,

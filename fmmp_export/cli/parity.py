@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fmmp_runtime.cli.arguments import add_json, check_places, new_parser
+from fmmp_runtime.cli.arguments import add_json, add_links_from, check_places, new_parser
 from fmmp_runtime.cli.command import command
 
 if TYPE_CHECKING:
@@ -30,7 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     found = []
     for bundle in args.bundle:
-        found.append(compare_bundle(args.ckpt, bundle, backends=args.backend, data=args.data))
+        found.append(
+            compare_bundle(
+                args.ckpt, bundle, backends=args.backend, data=args.data, links_from=args.links_from
+            )
+        )
         _print(found[-1])
     if args.json:
         write_json(args.json, [asdict(each) | {"passed": each.passed} for each in found])
@@ -105,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data", type=Path, help="MP-100-style folder to compare on (default: a few photographs)"
     )
+    add_links_from(parser)
     add_json(parser, help="write all numbers")
     return parser
 

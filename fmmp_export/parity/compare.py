@@ -81,7 +81,12 @@ class BundleParity:
 
 
 def compare_bundle(
-    checkpoint: Path, folder: Path, *, backends: Sequence[str] = (), data: Path | None = None
+    checkpoint: Path,
+    folder: Path,
+    *,
+    backends: Sequence[str] = (),
+    data: Path | None = None,
+    links_from: int | None = None,
 ) -> BundleParity:
     """Compare a bundle with its checkpoint.
 
@@ -90,6 +95,7 @@ def compare_bundle(
         folder: the bundle.
         backends: names to run; none takes ONNX Runtime, and the others where the bundle has engines.
         data: as in `export_bundle`.
+        links_from: likewise.
 
     Raises:
         OSError: a file is missing.
@@ -106,7 +112,9 @@ def compare_bundle(
         )
     network = with_keypoints(load_model(checkpoint), model.keypoints)
     precision = model.precision
-    examples, _ = draw_examples(network.config.inputs, shots=model.shots, data=data, count=COUNT)
+    examples, _ = draw_examples(
+        network.config.inputs, shots=model.shots, data=data, count=COUNT, links_from=links_from
+    )
     truth, scores = run_torch(network, examples)
     found, absent = [], {}
     for name in backends or _mentioned(bundle):

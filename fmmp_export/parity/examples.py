@@ -26,7 +26,7 @@ PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.pn
 
 
 def draw_examples(
-    config: InputConfig, *, shots: int, data: Path | None, count: int
+    config: InputConfig, *, shots: int, data: Path | None, count: int, links_from: int | None = None
 ) -> tuple[list[Example], list[str]]:
     """Draw examples that fit a network.
 
@@ -36,6 +36,7 @@ def draw_examples(
         data: MP-100-style folder whose validation split is used as annotated; None takes landmarks on
             `PHOTOGRAPHS`, found again in the same photograph after it was turned, zoomed and recoloured.
         count: how many.
+        links_from: 0 or 1, the number of the first keypoint in the skeletons of `data`; None: its file says.
 
     Returns:
         The examples, and the names of what they were drawn from.
@@ -49,7 +50,8 @@ def draw_examples(
         names = [f"scikit-image/{name}" for name in PHOTOGRAPHS]
     else:
         annotations = find_annotations(data, "val")
-        stream = _mixture(config, shots, AnnotatedSource(read_annotations(annotations), PLAIN))
+        dataset = read_annotations(annotations, links_from=links_from)
+        stream = _mixture(config, shots, AnnotatedSource(dataset, PLAIN))
         names = [annotations.name]
     return [stream[index] for index in range(count)], names
 

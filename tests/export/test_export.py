@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from fmmp_runtime.backends.onnxruntime import OnnxRuntimeBackend
 from fmmp_runtime.bundle.folder import Bundle
 from fmmp_runtime.bundle.specs import Precision
 from fmmp_runtime.operators import FOLDER_VARIABLE, library
+from fmmp_train.data.tools.write import write_synthetic
 from fmmp_train.model import Network
 from fmmp_train.model.estimator import locate_crops
 from fmmp_train.model.images import normalize
@@ -238,3 +240,17 @@ def test_examples_are_the_same_every_time() -> None:
     again, _ = draw_examples(CONFIG.inputs, shots=SHOTS, data=None, count=2)
     assert names
     np.testing.assert_equal(again, first)  # of lists, tuples and arrays alike
+
+
+def test_data_whose_links_count_from_either(tmp_path: Path) -> None:
+    file = write_synthetic(tmp_path, categories=1, instances=3, seed=0, split="val")
+    content = json.loads(file.read_text())
+    content["categories"][0]["skeleton"] = [[1, 2]]
+    file.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"--links-from 0\|1"):
+        draw_examples(CONFIG.inputs, shots=1, data=tmp_path, count=1)
+    from_zero, from_one = (
+        draw_examples(CONFIG.inputs, shots=1, data=tmp_path, count=1, links_from=start)[0][0].links.tolist()
+        for start in (0, 1)
+    )
+    assert from_zero != from_one
