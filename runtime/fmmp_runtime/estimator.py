@@ -31,7 +31,7 @@ from fmmp_runtime.pose import (
     transform_points,
     widen_box,
 )
-from fmmp_runtime.pose.answer import Pose
+from fmmp_runtime.pose.answer import PRESENT_FROM, Pose
 from fmmp_runtime.shots import known_of, repeats_of
 from fmmp_runtime.support_state import Sought, StateError, SupportState
 
@@ -222,7 +222,9 @@ class PoseEstimator:
             poses += self._run(piece, boxes[len(poses) : len(poses) + len(piece)])
         return poses
 
-    def find(self, frame: Image, state: SupportState, most: int = 1, presence: float = 0.5) -> list[Pose]:
+    def find(
+        self, frame: Image, state: SupportState, most: int = 1, presence: float = PRESENT_FROM
+    ) -> list[Pose]:
         """Find objects of the remembered category anywhere in a frame, best first.
 
         The search graph says where they may be, the query graph looks at the best of these places, once more

@@ -64,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from fmmp_runtime.backends import NAMES
+    from fmmp_runtime.pose.answer import PRESENT_FROM
 
     parser = new_parser(
         "fmmp-run",
@@ -117,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--presence",
         type=share,
-        default=0.5,
+        default=PRESENT_FROM,
         metavar="P",
         help="how probable it must be that a found object is there (default: %(default)s)",
     )

@@ -26,6 +26,7 @@ from fmmp_runtime.media.image import MOST_PIXELS, Image, read_image, write_image
 from fmmp_runtime.media.labels import draw_note, labels_of
 from fmmp_runtime.media.sheet import draw_sheet, pose_panel
 from fmmp_runtime.media.video import CAMERA, StoppedEarlyError, VideoReader, VideoWriter, is_video
+from fmmp_runtime.pose.answer import PRESENT_FROM
 from fmmp_runtime.settings import parse
 
 MOST_ON_SHEET = 24  # pictures; further queries have their own files only
@@ -51,7 +52,7 @@ class Job:
     save_state: Path | None = None  # file to write it to
     box: tuple[float, ...] | str = "find"  # or "whole"; or x, y, width, height in every query, pixels
     most: int = 1  # objects to find in a query
-    presence: float = 0.5  # how probable a found one must be
+    presence: float = PRESENT_FROM  # how probable a found one must be
     frames: int | None = None  # of a video or camera, at most
     backend: str = "auto"
     threads: int | None = None  # of a run; None: all cores
