@@ -40,8 +40,9 @@ from tests.export.conftest import CONFIG, SHOTS, Traced, copy_of
 
 Feed = dict[str, NDArray[Any]]
 
-# Two float32 implementations of the full network differ by about 1e-5; this one has two layers of three.
-FLOAT_ATOL = 2e-5
+# Two float32 implementations of the full network differ by about 1e-5. Random weights, here, move points by a
+# tenth of the crop and more, which enlarges that (2.6e-5 is the most seen); the exporter itself allows 1e-4.
+FLOAT_ATOL = 5e-5
 # Half rounds by 2^-11; offsets of some cells make of that less than a pixel of 64.
 HALF_ATOL = 1 / 64
 

@@ -28,10 +28,14 @@ TENSORS: dict[str, NDArray[Any]] = {
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
-    """A graph whose weights lie outside, but for one; and one that no node uses."""
+    """A graph whose weights lie outside, but for one; one is an output as it is, one nobody uses."""
     folder: Path = tmp_path_factory.mktemp("graph")
-    nodes = [helper.make_node("Identity", [name], [f"same_{name}"]) for name in TENSORS]
-    outputs = [helper.make_tensor_value_info("same_float32", TensorProto.FLOAT, [3, 5])]
+    read = set(TENSORS) - {"int64"}
+    nodes = [helper.make_node("Identity", [name], [f"same_{name}"]) for name in sorted(read)]
+    outputs = [
+        helper.make_tensor_value_info("same_float32", TensorProto.FLOAT, [3, 5]),
+        helper.make_tensor_value_info("int64", TensorProto.INT64, [2]),
+    ]
     weights = [
         numpy_helper.from_array(array, name) for name, array in (TENSORS | {"unused": np.ones(9)}).items()
     ]

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _GRAPH = 7  # fields of ModelProto
-_NODE, _INITIALIZER = 1, 5  # of GraphProto
+_NODE, _INITIALIZER, _OUTPUT = 1, 5, 12  # of GraphProto
+_VALUE_NAME = 1  # of ValueInfoProto
 _INPUT = 1  # of NodeProto
 _DIMS, _DATA_TYPE, _NAME, _EXTERNAL_DATA, _DATA_LOCATION = 1, 2, 8, 13, 14  # of TensorProto
 _KEY, _VALUE = 1, 2  # of StringStringEntryProto
@@ -25,7 +26,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 
 
 def external_tensors(graph: bytes, weights: bytes) -> dict[str, NDArray[Any]]:
-    """The weights of a graph that its nodes use, by name, as views of `weights`.
+    """The weights that a graph's nodes read or that it gives as they are, by name, as views of `weights`.
 
     Args:
         graph: content of an ONNX file, all of whose weights outside lie in one file.
@@ -38,6 +39,7 @@ def external_tensors(graph: bytes, weights: bytes) -> dict[str, NDArray[Any]]:
     try:
         [content] = _messages(memoryview(graph), _GRAPH)
         used = {bytes(name) for node in _messages(content, _NODE) for name in _messages(node, _INPUT)}
+        used |= {bytes(name) for out in _messages(content, _OUTPUT) for name in _messages(out, _VALUE_NAME)}
         for tensor in _messages(content, _INITIALIZER):
             fields = list(_fields(tensor))
             if (_DATA_LOCATION, _EXTERNAL) in fields:

@@ -86,7 +86,7 @@ def test_a_seed_decides_everything(tmp_path: Path) -> None:
 
 def test_it_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One batch again and again: the network must fit it."""
-    config = tiny(steps=40, batch_size=2, optimizer=OptimizerConfig(lr=3e-3), save_every=1000)
+    config = tiny(steps=60, batch_size=2, optimizer=OptimizerConfig(lr=3e-3), save_every=1000)
 
     original = Mixture.__getitem__
     monkeypatch.setattr(Mixture, "__getitem__", lambda self, index: original(self, index % 2))
@@ -191,7 +191,8 @@ def test_diverging_run_says_so(tmp_path: Path) -> None:
 def test_parts_of_a_batch_are_the_whole(tmp_path: Path) -> None:
     """Eight pairs at once, or four and four: the same gradients, so the same run."""
     for parts in (1, 2):
-        config = tiny(batch_size=8, accumulate=parts, steps=4, optimizer=OptimizerConfig(lr=1e-2, clip=0))
+        # Small steps: weights that rounding has moved apart would read other cells, and differ by more.
+        config = tiny(batch_size=8, accumulate=parts, steps=4, optimizer=OptimizerConfig(lr=1e-4, clip=0))
         start(config, Locations(), tmp_path / str(parts), device="cpu")
     whole, halves = (read_journal(tmp_path / name, "train") for name in ("1", "2"))
     for name in ("loss", "raw", "padded", "match", "lr"):  # lr: the schedule counts steps, not parts
@@ -201,8 +202,8 @@ def test_parts_of_a_batch_are_the_whole(tmp_path: Path) -> None:
     assert two.average is not None
     assert one.average is not None
     for mine, other in ((two.network, one.network), (two.average, one.average)):
-        for name in other:  # Adam divides by the gradient: rounding of a tiny one moves a weight, by 6e-5
-            torch.testing.assert_close(mine[name], other[name], rtol=0, atol=1e-3)
+        for name in other:  # Adam divides by the gradient: rounding of a tiny one moves a weight
+            torch.testing.assert_close(mine[name], other[name], rtol=0, atol=1e-5)
     for index, moments in one.optimizer[
         "state"
     ].items():  # the size of the gradients, which Adam's steps hide
