@@ -20,6 +20,7 @@ from fmmp_runtime.pose import (
     KeypointError,
     LinkError,
     as_numbers,
+    box_around,
     check_box,
     check_links,
     check_support,
@@ -29,6 +30,7 @@ from fmmp_runtime.pose import (
     minimum_spanning_tree,
     support_inputs,
     transform_points,
+    whole_box,
     widen_box,
 )
 from fmmp_runtime.pose.answer import PRESENT_FROM, Pose
@@ -38,7 +40,6 @@ from fmmp_runtime.support_state import Sought, StateError, SupportState
 __all__ = ["Pose", "PoseEstimator", "Support", "SupportState"]
 
 LOOKS, SPARE = 6, 4  # places that are looked at: at least so many, and so many more than objects are wanted
-BOX_MARGIN = 0.1  # around annotated points that come without a box, of their longer side, on every side
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,7 +309,7 @@ class PoseEstimator:
         """One frame, state and box, checked; and the box, clipped."""
         self._check_state(state)
         size_hw = _size(check_image(frame, "frame"))
-        clipped = check_box(_whole(size_hw) if box is None else box, size_hw)
+        clipped = check_box(whole_box(size_hw) if box is None else box, size_hw)
         return Query(frame=frame, matrix=self._crop_matrix(clipped), state=state), clipped
 
     def _run(self, queries: Sequence[Query], boxes: Sequence[NDArray[np.float64]]) -> list[Pose]:
@@ -339,7 +340,7 @@ class PoseEstimator:
             points, shown = check_support(
                 keypoints, visible, inside, self.model.keypoints, fixed=self.model.fixed_keypoints
             )
-            box = _around(points[shown], size_hw) if support.box is None else support.box
+            box = box_around(points[shown], size_hw) if support.box is None else support.box
             clipped = check_box(box, size_hw)
             if strict and support.box is not None:
                 wide, said = widen_box(support.box, points[shown], size_hw)
@@ -385,18 +386,3 @@ def _skeleton(
 
 def _size(image: Image) -> tuple[int, int]:
     return image.shape[0], image.shape[1]
-
-
-def _whole(size_hw: tuple[int, int]) -> list[float]:
-    return [0, 0, size_hw[1], size_hw[0]]
-
-
-def _around(points: NDArray[np.float64], size_hw: tuple[int, int]) -> list[float]:
-    """Box around points (V, 2) with a margin; the whole image where they lie in one place."""
-    low, high = points.min(0), points.max(0)
-    longest = float((high - low).max())
-    if longest < 1:
-        return _whole(size_hw)
-    margin = BOX_MARGIN * longest
-    near = np.maximum(low - margin, 0)  # clipped here: `sanitize_box` would shift the box instead
-    return [*near.tolist(), *(high + margin - near + 1).tolist()]

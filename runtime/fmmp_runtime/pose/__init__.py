@@ -4,7 +4,15 @@
 Training, evaluation and deployment share this code.
 """
 
-from fmmp_runtime.pose.crop import CROP_PADDING, crop_matrix, invert_matrix, sanitize_box, transform_points
+from fmmp_runtime.pose.crop import (
+    CROP_PADDING,
+    box_around,
+    crop_matrix,
+    invert_matrix,
+    sanitize_box,
+    transform_points,
+    whole_box,
+)
 from fmmp_runtime.pose.errors import AnnotationError, BoxError, KeypointError, LinkError
 from fmmp_runtime.pose.inputs import (
     InputConfig,
@@ -55,6 +63,7 @@ __all__ = [
     "Structure",
     "adjacency",
     "as_numbers",
+    "box_around",
     "check_box",
     "check_links",
     "check_support",
@@ -76,5 +85,6 @@ __all__ = [
     "stack_inputs",
     "support_inputs",
     "transform_points",
+    "whole_box",
     "widen_box",
 ]

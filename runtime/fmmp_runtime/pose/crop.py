@@ -10,6 +10,24 @@ from numpy.typing import ArrayLike, NDArray
 from fmmp_runtime.pose.errors import BoxError
 
 CROP_PADDING = 1.25  # side of a crop over the longer side of the object's box, in training and in evaluation
+BOX_MARGIN = 0.1  # around annotated points that come without a box, of their longer side, on every side
+
+
+def whole_box(image_size_hw: tuple[int, int]) -> NDArray[np.float64]:
+    """(4,) the box of a whole image."""
+    height, width = image_size_hw
+    return np.array([0, 0, width, height], np.float64)
+
+
+def box_around(points_px: NDArray[np.float64], image_size_hw: tuple[int, int]) -> NDArray[np.float64]:
+    """(4,) box around points (V, 2) with a margin; the whole image where they lie in one place."""
+    low, high = points_px.min(0), points_px.max(0)
+    longest = float((high - low).max())
+    if longest < 1:
+        return whole_box(image_size_hw)
+    margin = BOX_MARGIN * longest
+    near = np.maximum(low - margin, 0)  # clipped here: `sanitize_box` would shift the box instead
+    return np.concatenate([near, high + margin - near + 1])
 
 
 def sanitize_box(box_xywh: ArrayLike, image_size_hw: tuple[int, int]) -> NDArray[np.float64]:
