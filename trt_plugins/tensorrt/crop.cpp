@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// The crop for the Python runtime, which calls it through ctypes: no kernel is compiled on the device.
-#include <cstdint>
-
 #include "cuda/crop.h"
+
+#include <cstdint>
 
 #if defined(_WIN32)
 #define FMMP_EXPORT extern "C" __declspec(dllexport)

@@ -6,9 +6,9 @@
 #include <cmath>
 #include <cstdint>
 
+#include "fmmp/ms_deform_attn.h"
 #include "ms_deform_attn.h"
 #include "storage.cuh"
-#include "fmmp/ms_deform_attn.h"
 
 namespace fmmp {
 
