@@ -44,8 +44,8 @@ def test_writes_a_bundle_and_says_how_good_it_is(
     assert cli.main(["--ckpt", str(checkpoint), "--out", str(out), "--shots", str(SHOTS)]) == 0
     assert "max" in capsys.readouterr().out
     assert sorted(file.name for file in out.iterdir()) == [
-        "model.json", "pair.onnx", "query.onnx", "query_batch3.onnx", "reference.safetensors", "support.onnx",
-        "weights.bin",
+        "model.json", "pair.onnx", "query.onnx", "query_batch3.onnx", "reference.safetensors", "search.onnx",
+        "support.onnx", "template.onnx", "weights.bin",
     ]  # fmt: skip
     assert [path.name for path in out.parent.iterdir()] == ["bundle"]
 

@@ -14,7 +14,7 @@ import pytest
 from tests.plugins.cuda.nvidia import require
 
 REPOSITORY = Path(__file__).parents[2]
-PROCESS = REPOSITORY / "fmmp_export" / "engine_process.py"
+PROCESS = REPOSITORY / "fmmp_export" / "engines" / "process.py"
 
 
 @pytest.fixture(scope="module")
