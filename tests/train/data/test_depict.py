@@ -12,6 +12,8 @@ from fmmp_train.cli.data import main
 from fmmp_train.data import read_annotations
 from fmmp_train.data.tools.depict import depict, is_painted, paint_images
 
+pytestmark = pytest.mark.slow  # pictures are painted: seconds of CPU time
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:

@@ -11,6 +11,8 @@ from fmmp_train.synthetic.figure import Figure, View, vec
 from fmmp_train.synthetic.textures import Texture
 from tests.train.data import dots
 
+pytestmark = pytest.mark.slow  # pictures are painted: seconds of CPU time
+
 
 def render(seed: int, instance: int = 0, **placement: float) -> category.Rendering:
     return SyntheticCategory(seed).render(np.random.default_rng(instance), 128, **placement)
