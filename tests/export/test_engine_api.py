@@ -42,6 +42,7 @@ def mistakes(stubs: Path, source: str) -> str:
     return "\n".join(line for line in done.stdout.splitlines() if line.startswith("engine_process.py"))
 
 
+@pytest.mark.slow
 def test_every_call_fits_the_types(stubs: Path) -> None:
     source = PROCESS.read_text()
     assert mistakes(stubs, source) == ""

@@ -67,6 +67,7 @@ def test_words_are_the_same_everywhere(module: str, monkeypatch: pytest.MonkeyPa
             assert options["-o"] is options["--out"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["demo", "against_eager"])
 def test_former_modules_lead_to_their_commands(module: str) -> None:
     words = [sys.executable, "-m", f"fmmp_export.{module}", "--version"]

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.export.test_engine_api import mistakes, stubs
 from tests.plugins.cuda.nvidia import require
 
@@ -16,6 +18,7 @@ __all__ = ["stubs"]  # the fixture of the exporter's test
 SOURCE = Path(__file__).parents[2] / "runtime" / "fmmp_runtime" / "backends" / "engine.py"
 
 
+@pytest.mark.slow
 def test_every_call_fits_the_types(stubs: Path) -> None:
     """With the module typed; what only RTX has is looked for below."""
     source = SOURCE.read_text()

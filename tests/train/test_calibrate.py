@@ -209,6 +209,7 @@ def test_nothing_to_tell_apart(network: Network, pairs: list[Pair]) -> None:
         calibrate(network, far, synthetic=0)
 
 
+@pytest.mark.slow
 def test_a_file_keeps_its_notes(
     network: Network, pairs: list[Pair], tmp_path: Path, data_folder: Path
 ) -> None:

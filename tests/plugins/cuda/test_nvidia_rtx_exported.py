@@ -14,6 +14,8 @@ from fmmp_export.parity.examples import draw_calibration
 from fmmp_train.model import ModelConfig, Network
 from tests.plugins.cuda.nvidia import build_engine, require
 
+pytestmark = pytest.mark.slow  # graphs are exported and built into engines
+
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:

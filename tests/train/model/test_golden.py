@@ -61,6 +61,7 @@ def test_reproduces_the_released_numbers(name: str, weights: dict[str, Tensor]) 
     )
 
 
+@pytest.mark.slow
 def test_fewer_structure_heads_keep_eight_inner_ones() -> None:
     network = load_network(released_state("four_heads_parameters"))
     config = network.config
@@ -76,6 +77,7 @@ BODY = "15-13 13-11 16-14 14-12 11-12 5-11 6-12 5-6 5-7 6-8 7-9 8-10 1-2 0-1 0-2
 CHAIR = "0-1 1-2 2-3 3-0 0-4 1-5 2-6 3-7 4-8 5-9"
 
 
+@pytest.mark.slow
 def test_predict_reproduces_them_from_the_annotation_alone(weights: dict[str, Tensor]) -> None:
     case = load_npz("one_shot")
     network = load_network(weights)
